@@ -1,0 +1,7 @@
+//! Orlop, a CSI storage driver.
+//!
+//! The modules in reading order: a request enters at [`server`], is wrapped once by [`rpc`], is parsed by
+//! [`volume`] into nouns that cannot be wrong, is carried out by [`controller`] or [`node`] against a
+//! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
+
+pub mod csi;
