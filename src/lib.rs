@@ -5,3 +5,5 @@
 //! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
 
 pub mod csi;
+pub mod sys;
+pub mod tool;

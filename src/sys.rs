@@ -1,0 +1,25 @@
+//! What the driver asks of the kernel, as functions over plain values.
+//!
+//! This is the only module where `unsafe` is allowed. It knows nothing of CSI: a volume is a path, a file or a
+//! device here. Every function blocks until the kernel has answered, which for a mount or a freeze can take
+//! minutes; async code calls them inside [`blocking()`]. Nothing is remembered between two calls.
+
+pub mod beneath;
+pub mod block;
+pub mod blocking;
+pub mod capability;
+pub mod device;
+pub mod extents;
+pub mod failure;
+pub mod freeze;
+pub mod grow;
+pub mod loopdev;
+pub mod mount;
+pub mod mount_detached;
+pub mod mountinfo;
+pub mod reflink;
+pub mod statvfs;
+
+pub use blocking::blocking;
+pub use device::DeviceNumber;
+pub use failure::{Doing, Failure, Result};

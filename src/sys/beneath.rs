@@ -1,0 +1,201 @@
+//! Directories that nobody can be led out of.
+//!
+//! A [`Dir`] is an open directory. Everything is looked up in it by a single name, and the kernel is told to
+//! refuse links and `..` on the way, so that no name, wherever it came from, reaches a neighbour or a parent,
+//! and a directory that is renamed meanwhile stays the one that was meant.
+
+mod lock;
+mod name;
+mod remove;
+mod write;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::failure::{Doing, Failure, Result};
+
+pub use lock::DirLock;
+
+/// An open directory, and the path it had when it was opened, which is only for messages.
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// For reading.
+    Read,
+    /// For reading and writing.
+    ReadWrite,
+    /// It must not exist yet, and is made for reading and writing by us alone.
+    CreateNew,
+}
+
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+
+/// Only root looks into a pool; pods see what is mounted for them.
+const DIRECTORY_MODE: Mode = Mode::RWXU;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+// === impl Dir ===
+
+impl Dir {
+    /// Opens the directory at `path`. Links on the way are followed: the path comes from the administrator.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fd = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
+            .doing(|| format!("open the directory {}", path.display()))?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
+    /// Opens the directory `name`.
+    pub fn open_dir(&self, name: impl AsRef<OsStr>) -> Result<Self> {
+        let name = name.as_ref();
+        let fd = self.lookup(name, DIRECTORY, Mode::empty(), ResolveFlags::empty());
+        let fd = fd.doing(|| format!("open the directory {}", self.path_of(name).display()))?;
+        Ok(Self { fd, path: self.path_of(name) })
+    }
+
+    /// Makes the directory `name`, which must not exist, and opens it.
+    pub fn create_dir(&self, name: impl AsRef<OsStr>) -> Result<Self> {
+        let name = name.as_ref();
+        let made = name::checked(name)
+            .and_then(|name| rustix::fs::mkdirat(&self.fd, name, DIRECTORY_MODE));
+        made.doing(|| format!("make the directory {}", self.path_of(name).display()))?;
+        self.open_dir(name)
+    }
+
+    /// Opens the directory `name`, and makes it first if there is none.
+    pub fn ensure_dir(&self, name: impl AsRef<OsStr>) -> Result<Self> {
+        let name = name.as_ref();
+        match self.create_dir(name) {
+            Err(failure) if failure.errno() == Some(Errno::EXIST) => self.open_dir(name),
+            answer => answer,
+        }
+    }
+
+    /// Opens the file `name`.
+    pub fn open_file(&self, name: impl AsRef<OsStr>, how: How) -> Result<File> {
+        let name = name.as_ref();
+        let (flags, mode) = match how {
+            How::Read => (OFlags::RDONLY, Mode::empty()),
+            How::ReadWrite => (OFlags::RDWR, Mode::empty()),
+            How::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, FILE_MODE),
+        };
+        let fd = self.lookup(name, flags | OFlags::CLOEXEC, mode, ResolveFlags::empty());
+        fd.map(File::from).doing(|| format!("open {}", self.path_of(name).display()))
+    }
+
+    /// Returns the content of the file `name`.
+    pub fn read(&self, name: impl AsRef<OsStr>) -> Result<Vec<u8>> {
+        let name = name.as_ref();
+        let mut bytes = Vec::new();
+        let read = self.open_file(name, How::Read)?.read_to_end(&mut bytes);
+        read.doing(|| format!("read {}", self.path_of(name).display()))?;
+        Ok(bytes)
+    }
+
+    /// Says whether there is anything called `name`, be it a link that leads nowhere.
+    pub fn exists(&self, name: impl AsRef<OsStr>) -> Result<bool> {
+        let name = name.as_ref();
+        match self.stat(name) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => {
+                Err(Failure::new(format!("look at {}", self.path_of(name).display()), errno))
+            }
+        }
+    }
+
+    /// Returns the names of everything in the directory, in alphabetical order.
+    pub fn names(&self) -> Result<Vec<OsString>> {
+        let mut names = self.list().doing(|| format!("list {}", self.path.display()))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Moves `from` of this directory to `to` of another. EEXIST when there is anything called that, even an
+    /// empty directory, which a plain rename would replace without a word.
+    pub fn rename_noreplace(
+        &self,
+        from: impl AsRef<OsStr>,
+        into: &Self,
+        to: impl AsRef<OsStr>,
+    ) -> Result<()> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        self.rename(from, into, to, RenameFlags::NOREPLACE)
+    }
+
+    /// Waits until the directory itself, which is the names in it, is on the disk.
+    pub fn sync(&self) -> Result<()> {
+        rustix::fs::fsync(&self.fd).doing(|| format!("write {} to the disk", self.path.display()))
+    }
+
+    /// Returns the path that the directory had when it was opened. It is for messages and for calls that know
+    /// paths only.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the path of `name`, for messages and for calls that know paths only.
+    pub fn path_of(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.path.join(name.as_ref())
+    }
+
+    /// Opens `name` without ever leaving the directory.
+    fn lookup(
+        &self,
+        name: &OsStr,
+        flags: OFlags,
+        mode: Mode,
+        restrictions: ResolveFlags,
+    ) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | restrictions;
+        rustix::fs::openat2(&self.fd, name::checked(name)?, flags, mode, resolve)
+    }
+
+    fn stat(&self, name: &OsStr) -> Result<rustix::fs::Stat, Errno> {
+        rustix::fs::statat(&self.fd, name::checked(name)?, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn list(&self) -> Result<Vec<OsString>, Errno> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn rename(&self, from: &OsStr, into: &Self, to: &OsStr, flags: RenameFlags) -> Result<()> {
+        let doing =
+            || format!("rename {} to {}", self.path_of(from).display(), into.path_of(to).display());
+        let from = name::checked(from).doing(doing)?;
+        let to = name::checked(to).doing(doing)?;
+        rustix::fs::renameat_with(&self.fd, from, &into.fd, to, flags).doing(doing)
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;

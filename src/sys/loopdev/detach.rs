@@ -1,0 +1,74 @@
+//! Detaches files from loop devices.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::{Backing, Image, LoopDevice, ioctl, node, status};
+use crate::sys::block;
+use crate::sys::failure::{Doing, Result};
+
+/// How often, and how long apart, we look whether a device is free after it was cleared. udev looks into
+/// devices for some milliseconds; whoever has one open for longer is using it.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+/// Detaches the file from `device`. Returns whether it is free; if not, it becomes free when its last user
+/// (a mount, an open file) is gone.
+///
+/// The device may belong to another file by now if the caller's knowledge of it is old: who has the image
+/// uses [`detach_image`].
+pub fn detach(device: &LoopDevice) -> Result<bool> {
+    match status::status(device)? {
+        Some(found) => detach_backing(device, found.backing),
+        None => Ok(true),
+    }
+}
+
+/// Detaches `image` from every loop device. Returns whether none has it any more.
+pub fn detach_image<'a>(image: impl Into<Image<'a>>) -> Result<bool> {
+    let backing = Backing::of(image)?;
+    let mut free = true;
+    for device in status::find(&backing)? {
+        free &= detach_backing(&device, backing)?;
+    }
+    Ok(free)
+}
+
+fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
+    let is_ours = |status: super::LoopStatus| status.backing == backing;
+    let was_read_only = is_read_only(device)?;
+    {
+        let file = node::open(device)?;
+        // As long as it is open the device cannot be given to another file.
+        if !status::of_open(&file, device)?.is_some_and(is_ours) {
+            return Ok(true);
+        }
+        // Read-only would outlive the file and meet whoever gets the device next.
+        block::set_read_only_of(&file, false).doing(|| format!("make {device} writable again"))?;
+        match ioctl::clear(&file) {
+            Err(Errno::ENXIO) => return Ok(true),
+            answer => answer.doing(|| format!("detach {device}"))?,
+        }
+    }
+    // The answer is no proof: of a device in use the kernel only remembers that it is to be detached later.
+    for _ in 0..LOOKS {
+        if !status::status(device)?.is_some_and(is_ours) {
+            return Ok(true);
+        }
+        sleep(BETWEEN_LOOKS);
+    }
+    if was_read_only {
+        // Whoever uses it still is not to write to it from now on.
+        block::set_read_only(&device.path, true)?;
+    }
+    Ok(false)
+}
+
+/// Says whether the device itself refuses writes, whatever the file allows.
+fn is_read_only(device: &LoopDevice) -> Result<bool> {
+    let path = format!("/sys/dev/block/{}/ro", device.number);
+    let text = std::fs::read_to_string(&path).doing(|| format!("read {path}"))?;
+    Ok(text.trim() == "1")
+}

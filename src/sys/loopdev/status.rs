@@ -1,0 +1,90 @@
+//! What is attached to a loop device, and which devices a file is attached to.
+
+use std::fs::File;
+
+use linux_raw_sys::loop_device::{
+    LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, loop_info64,
+};
+use nix::errno::Errno;
+
+use super::{Backing, LoopDevice, ioctl, node};
+use crate::sys::block;
+use crate::sys::failure::{Doing, Failure, Result};
+
+/// What is attached to a loop device, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopStatus {
+    /// Which file.
+    pub backing: Backing,
+    /// Where in the file the device begins.
+    pub offset: u64,
+    /// After how many bytes it ends; zero is the end of the file.
+    pub size_limit: u64,
+    /// Whether it can only be read.
+    pub read_only: bool,
+    /// Whether the file is detached when the last user is gone.
+    pub autoclear: bool,
+    /// Whether the kernel reads and writes the file past its page cache.
+    pub direct_io: bool,
+    /// The smallest piece that the device reads or writes.
+    pub block_size: u32,
+}
+
+/// Returns what is attached to `device`, or nothing.
+pub fn status(device: &LoopDevice) -> Result<Option<LoopStatus>> {
+    match node::open(device) {
+        Ok(file) => of_open(&file, device),
+        // The kernel removes devices on request, and refuses to open one that it is just removing.
+        Err(failure) if is_gone(&failure) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Returns the loop devices that the file `backing` is attached to. More than one is a mistake of somebody.
+pub fn find(backing: &Backing) -> Result<Vec<LoopDevice>> {
+    let mut found = Vec::new();
+    for device in node::attached()? {
+        if status(&device)?.is_some_and(|status| status.backing == *backing) {
+            found.push(device);
+        }
+    }
+    Ok(found)
+}
+
+/// Makes `device` as long as its file is now.
+pub fn set_capacity(device: &LoopDevice) -> Result<()> {
+    ioctl::set_capacity(&node::open(device)?).doing(|| format!("grow {device} to its file's size"))
+}
+
+/// Returns what is attached to `device`, which is open as `file`.
+pub(super) fn of_open(file: &File, device: &LoopDevice) -> Result<Option<LoopStatus>> {
+    let doing = || format!("ask what is attached to {device}");
+    let info = match ioctl::status(file) {
+        Err(Errno::ENXIO) => return Ok(None),
+        answer => answer.doing(doing)?,
+    };
+    let block_size = block::logical_block_size_of(file).doing(doing)?;
+    Ok(Some(LoopStatus::new(&info, block_size)))
+}
+
+fn is_gone(failure: &Failure) -> bool {
+    use rustix::io::Errno;
+    matches!(failure.errno(), Some(Errno::NXIO | Errno::NODEV))
+}
+
+// === impl LoopStatus ===
+
+impl LoopStatus {
+    fn new(info: &loop_info64, block_size: u32) -> Self {
+        let has = |flag: u32| info.lo_flags & flag != 0;
+        Self {
+            backing: Backing { dev: info.lo_device, ino: info.lo_inode },
+            offset: info.lo_offset,
+            size_limit: info.lo_sizelimit,
+            read_only: has(LO_FLAGS_READ_ONLY as u32),
+            autoclear: has(LO_FLAGS_AUTOCLEAR as u32),
+            direct_io: has(LO_FLAGS_DIRECT_IO as u32),
+            block_size,
+        }
+    }
+}

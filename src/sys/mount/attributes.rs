@@ -1,0 +1,48 @@
+//! Sets the options of a mount that is not yet seen anywhere.
+
+#![expect(unsafe_code, reason = "no crate that we use wraps mount_setattr")]
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use linux_raw_sys::general::{AT_EMPTY_PATH, mount_attr};
+use nix::libc;
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+
+/// Adds `attributes` to the detached mount `tree` and takes it out of every peer group.
+///
+/// What the source of a bind mount forbids (`ro`, `nosuid`) stays forbidden: nothing is ever taken away.
+pub(super) fn set(tree: &OwnedFd, attributes: MountAttrFlags) -> Result<(), Errno> {
+    let request = mount_attr {
+        attr_set: attributes.bits().into(),
+        attr_clr: replaced(attributes).bits().into(),
+        propagation: libc::MS_PRIVATE,
+        userns_fd: 0,
+    };
+    // SAFETY: the descriptor is open for the whole call, the path is an empty C string, and the kernel reads
+    // exactly the size that is passed from a structure laid out as it expects.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            AT_EMPTY_PATH,
+            &raw const request,
+            size_of::<mount_attr>(),
+        )
+    };
+    match answer {
+        0 => Ok(()),
+        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
+}
+
+/// Returns what must be cleared first. How access times are kept is one choice of several and not a set of
+/// bits; the kernel wants the old choice cleared in the same call.
+fn replaced(attributes: MountAttrFlags) -> MountAttrFlags {
+    if attributes.intersects(MountAttrFlags::MOUNT_ATTR__ATIME) {
+        MountAttrFlags::MOUNT_ATTR__ATIME
+    } else {
+        MountAttrFlags::empty()
+    }
+}
