@@ -5,5 +5,10 @@
 //! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
 
 pub mod csi;
+pub mod error;
+pub mod fault;
+pub mod locks;
+pub mod rpc;
 pub mod sys;
 pub mod tool;
+pub mod volume;

@@ -1,0 +1,267 @@
+//! What can go wrong, by meaning, and the one table from (meaning, RPC) to a gRPC code.
+//!
+//! Variants say what is the matter and name the thing; none repeats its source in its own text: the chain
+//! is joined where it is reported ([`Error::sentence`]). Nothing else in the program names a gRPC code.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use tonic::Code;
+
+use crate::rpc::Method;
+use crate::volume::Bytes;
+
+/// The result of everything that a request can reach.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A cause that is kept for the operator but that nobody matches on.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What kind of thing an error speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// A volume.
+    Volume,
+    /// A snapshot.
+    Snapshot,
+    /// A group snapshot.
+    GroupSnapshot,
+    /// A pool of the config.
+    Pool,
+    /// A node of the cluster.
+    Node,
+}
+
+/// What is the matter.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request itself cannot be right, whatever exists.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field of the request.
+        field: &'static str,
+        /// Why, and what would be right.
+        reason: String,
+    },
+    /// The thing that the request speaks of does not exist.
+    #[error("{what} {id} does not exist")]
+    NotFound {
+        /// Its kind.
+        what: Noun,
+        /// Its id, as the request has it.
+        id: String,
+    },
+    /// The thing exists already, but not as asked.
+    #[error("{what} {id} exists already, but {how}")]
+    Differs {
+        /// Its kind.
+        what: Noun,
+        /// Its id.
+        id: String,
+        /// In what it differs.
+        how: String,
+    },
+    /// The size asked for cannot be had.
+    #[error("{reason}")]
+    OutOfRange {
+        /// The size, its bounds, and what to do.
+        reason: String,
+    },
+    /// There is no room in the pool.
+    #[error("{place} has no room: {asked} asked, {free} free")]
+    Exhausted {
+        /// The pool.
+        place: String,
+        /// What was asked for.
+        asked: Bytes,
+        /// What there is.
+        free: Bytes,
+    },
+    /// What is asked for cannot be had where it is wanted; elsewhere it may.
+    #[error("{reason}")]
+    Elsewhere {
+        /// Where it is wanted, and where it can be had.
+        reason: String,
+    },
+    /// The node has as many volumes attached as it may.
+    #[error("node {node} has {limit} volumes attached, which is its limit")]
+    TooManyAttached {
+        /// The node.
+        node: String,
+        /// Its limit.
+        limit: u32,
+    },
+    /// Somebody uses the thing.
+    #[error("{what} {id} is in use: {by}")]
+    InUse {
+        /// Its kind.
+        what: Noun,
+        /// Its id.
+        id: String,
+        /// Who or what holds it.
+        by: String,
+    },
+    /// The thing exists, but its state or the node's does not allow the call; a retry alone does not help.
+    #[error("{reason}")]
+    Unfit {
+        /// What does not fit, and what to do.
+        reason: String,
+        /// What stands behind it, where there is more to say.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// Another operation on the thing is still running.
+    #[error("an operation on {id} is still running{}", since(*.seconds))]
+    Pending {
+        /// The volume or snapshot.
+        id: String,
+        /// How long it has been running, where known.
+        seconds: Option<u64>,
+    },
+    /// A page token that this driver never gave out.
+    #[error(
+        "starting_token {token:?} is not one that this driver gave out: start again without a token"
+    )]
+    BadToken {
+        /// The token.
+        token: String,
+    },
+    /// The driver does not do this in this mode or with this pool.
+    #[error("{what} is not supported here")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+    },
+    /// A peer that must answer does not.
+    #[error("{peer} cannot be reached")]
+    Unreachable {
+        /// The peer.
+        peer: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// Something failed that should not have: the operator's business.
+    #[error("{doing}")]
+    Internal {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        #[source]
+        source: Cause,
+    },
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Returns the volume `id` as not found.
+    pub fn no_volume(id: impl fmt::Display) -> Self {
+        Self::NotFound { what: Noun::Volume, id: id.to_string() }
+    }
+
+    /// Returns the snapshot `id` as not found.
+    pub fn no_snapshot(id: impl fmt::Display) -> Self {
+        Self::NotFound { what: Noun::Snapshot, id: id.to_string() }
+    }
+
+    /// Returns the field as invalid.
+    pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid { field, reason: reason.into() }
+    }
+
+    /// Returns the state as unfit for the call.
+    pub fn unfit(reason: impl Into<String>) -> Self {
+        Self::Unfit { reason: reason.into(), source: None }
+    }
+
+    /// Returns what was being done when something failed that should not have.
+    pub fn internal(doing: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self::Internal { doing: doing.into(), source: source.into() }
+    }
+
+    /// Returns the whole chain of causes as one sentence: what a user sees in `kubectl describe`.
+    pub fn sentence(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(next) = cause {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next.source();
+        }
+        text
+    }
+
+    /// Returns the gRPC code of this error when `method` ends with it.
+    ///
+    /// The provisioner takes ABORTED, UNAVAILABLE, CANCELLED and DEADLINE_EXCEEDED for "perhaps still
+    /// running" and every other code for "nothing is left": each row below is only as good as that is true.
+    pub fn code(&self, method: Method) -> Code {
+        match self {
+            Self::Invalid { .. } => Code::InvalidArgument,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::Differs { .. } => Code::AlreadyExists,
+            Self::OutOfRange { .. } => Code::OutOfRange,
+            Self::Exhausted { .. } => no_room(method),
+            // The scheduler looks for another place; INVALID_ARGUMENT would make it give up for minutes.
+            Self::Elsewhere { .. } | Self::TooManyAttached { .. } => Code::ResourceExhausted,
+            Self::InUse { .. } | Self::Unfit { .. } => Code::FailedPrecondition,
+            Self::Pending { .. } | Self::BadToken { .. } => Code::Aborted,
+            Self::Unsupported { .. } => unsupported(method),
+            Self::Unreachable { .. } => Code::Unavailable,
+            Self::Internal { .. } => Code::Internal,
+        }
+    }
+}
+
+/// No room means another thing to each caller.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the few that differ are named, all others are alike"
+)]
+fn no_room(method: Method) -> Code {
+    match method {
+        // RESOURCE_EXHAUSTED would pin the size for ever; OUT_OF_RANGE lets the user lower it again.
+        Method::ControllerExpandVolume | Method::NodeExpandVolume => Code::OutOfRange,
+        // Our one deviation: the snapshotter takes RESOURCE_EXHAUSTED for "still being created" and then
+        // never lets the snapshot be deleted.
+        Method::CreateSnapshot | Method::CreateVolumeGroupSnapshot => Code::FailedPrecondition,
+        // The scheduler tries another node.
+        _ => Code::ResourceExhausted,
+    }
+}
+
+/// A request that names something unsupported is wrong in itself; an RPC that is off is unimplemented.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the few that differ are named, all others are alike"
+)]
+fn unsupported(method: Method) -> Code {
+    match method {
+        Method::CreateVolume | Method::ControllerExpandVolume | Method::NodeExpandVolume => {
+            Code::InvalidArgument
+        }
+        _ => Code::Unimplemented,
+    }
+}
+
+fn since(seconds: Option<u64>) -> String {
+    seconds.map_or_else(String::new, |seconds| format!(" (for {seconds} s)"))
+}
+
+// === impl Noun ===
+
+impl fmt::Display for Noun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
+            Self::GroupSnapshot => "group snapshot",
+            Self::Pool => "pool",
+            Self::Node => "node",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! Places where a test may end the process, between any two steps that change the disk.
+//!
+//! With the feature `faults` and `ORLOP_KILL_AT_STEP=n`, the n-th [`point`] that the process reaches is its
+//! last instant: SIGKILL, as a node that loses power would have it. Without the feature there is nothing here.
+
+/// Marks an instant at which the disk is in a state that a restart must be able to go on from.
+#[cfg(not(feature = "faults"))]
+#[inline]
+pub fn point(_name: &'static str) {}
+
+/// Ends the process here when its turn has come.
+#[cfg(feature = "faults")]
+pub fn point(name: &'static str) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static LAST: OnceLock<Option<u64>> = OnceLock::new();
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+
+    let last = LAST.get_or_init(|| std::env::var("ORLOP_KILL_AT_STEP").ok()?.parse().ok());
+    let reached = REACHED.fetch_add(1, Ordering::SeqCst) + 1;
+    if *last == Some(reached) {
+        tracing::error!(name, reached, "ending here, as a test asked");
+        let killed = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::SIGKILL);
+        tracing::error!(?killed, "still here");
+    }
+}

@@ -1,0 +1,19 @@
+//! What surrounds every RPC, in order: its name, its span and task and outcome, its status.
+
+mod calls;
+mod layer;
+mod method;
+mod outcome;
+mod status;
+
+pub use calls::{Calls, Running};
+pub use layer::{CallsLayer, Surrounded};
+pub use method::Method;
+pub use status::answer;
+
+use std::fmt;
+
+/// Notes in the span of the running RPC which volume or snapshot it is about.
+pub fn record_volume(id: &impl fmt::Display) {
+    tracing::Span::current().record("volume", tracing::field::display(id));
+}

@@ -1,0 +1,11 @@
+//! An error becomes a status: its code by the table, its message the whole chain of causes.
+
+use tonic::{Response, Status};
+
+use super::Method;
+use crate::error::Result;
+
+/// Answers an RPC with the outcome of its handler.
+pub fn answer<T>(method: Method, outcome: Result<T>) -> std::result::Result<Response<T>, Status> {
+    outcome.map(Response::new).map_err(|error| Status::new(error.code(method), error.sentence()))
+}

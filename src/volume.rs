@@ -1,0 +1,111 @@
+//! The nouns of the driver, parsed once at the border into types that cannot be wrong.
+//!
+//! A [`Volume`] and a [`Snapshot`] are what a backend keeps and gives back; [`NewVolume`] and
+//! [`NewSnapshot`] are wishes. Only the conversions in here know the generated CSI types.
+
+mod attachment;
+mod bytes;
+mod capability;
+mod content;
+mod id;
+mod name;
+mod paging;
+mod parameters;
+mod size;
+mod snapshot;
+mod source;
+mod timestamp;
+mod topology;
+
+pub use attachment::Attachment;
+pub use bytes::Bytes;
+pub use capability::{AccessMode, Capability, MountWish};
+pub use content::{BlockSize, Content, FsType};
+pub use id::{SnapshotId, VolumeId};
+pub use name::Name;
+pub use paging::{Page, Paging};
+pub use parameters::{Parameters, no_parameters};
+pub use size::{Asked, SizeLimits};
+pub use snapshot::{NewSnapshot, Snapshot};
+pub use source::Source;
+pub use timestamp::Timestamp;
+pub use topology::{TOPOLOGY_KEY, Topology};
+
+use serde::{Deserialize, Serialize};
+
+/// A volume as its pool keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Volume {
+    /// Computed from the name.
+    pub id: VolumeId,
+    /// The full CSI name.
+    pub name: Name,
+    /// What the volume holds now: the size of the device.
+    pub size: Bytes,
+    /// What was asked for when it was created.
+    pub asked: Asked,
+    /// A file system or a raw device, fixed at creation.
+    pub content: Content,
+    /// The logical block size of the device, fixed at creation.
+    pub block_size: BlockSize,
+    /// What it was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The nodes it is attached to by ControllerPublish.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// When it became real.
+    pub created: Timestamp,
+}
+
+/// The wish for a volume, with nothing left to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVolume {
+    /// Computed from the name.
+    pub id: VolumeId,
+    /// The full CSI name.
+    pub name: Name,
+    /// The size to make it.
+    pub size: Bytes,
+    /// What was asked for.
+    pub asked: Asked,
+    /// A file system or a raw device.
+    pub content: Content,
+    /// The logical block size of the device.
+    pub block_size: BlockSize,
+    /// What to make it from; empty otherwise.
+    pub source: Option<Source>,
+}
+
+// === impl NewVolume ===
+
+impl NewVolume {
+    /// Returns the volume that this wish becomes at this instant.
+    pub fn made_now(&self) -> Volume {
+        Volume {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            size: self.size,
+            asked: self.asked,
+            content: self.content,
+            block_size: self.block_size,
+            source: self.source.clone(),
+            attachments: Vec::new(),
+            created: Timestamp::now(),
+        }
+    }
+}
+
+// === impl Volume ===
+
+impl Volume {
+    /// Returns whether this is what the wish became, expanded since or not.
+    pub fn is(&self, wanted: &NewVolume) -> bool {
+        self.name == wanted.name
+            && self.content == wanted.content
+            && self.block_size == wanted.block_size
+            && self.source == wanted.source
+            && (self.asked == wanted.asked || wanted.asked.fits(self.size))
+    }
+}

@@ -1,0 +1,150 @@
+//! Ids: computed from the CSI name, never random, so that a retry speaks of the same thing.
+//!
+//! The alphabet is `[a-z0-9-]`: an id is at once a directory name, an LV name, an RBD image name and a
+//! Kubernetes object name. A text that is no id of ours is an id of something that does not exist; only an
+//! empty one is a mistake of the caller.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Name;
+use crate::error::{Error, Result};
+
+/// How many hex digits of the digest an id has.
+const DIGITS: usize = 32;
+
+/// A text that is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {kind}: {prefix} and 32 hex digits")]
+pub struct NotAnId {
+    text: String,
+    kind: &'static str,
+    prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $field:literal, $missing:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Returns the id that belongs to the CSI name.
+            pub fn of(name: &Name) -> Self {
+                Self(format!("{}{}", $prefix, digest(name)))
+            }
+
+            /// Reads the id that a request has in its required field.
+            pub fn required(text: &str) -> Result<Self> {
+                if text.is_empty() {
+                    return Err(Error::invalid($field, "is required"));
+                }
+                text.parse().map_err(|_: NotAnId| $missing(text.escape_debug()))
+            }
+
+            /// Returns the id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> std::result::Result<Self, NotAnId> {
+                if text.strip_prefix($prefix).is_some_and(is_digest) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(NotAnId { text: text.to_owned(), kind: $kind, prefix: $prefix })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+
+            fn try_from(text: String) -> std::result::Result<Self, NotAnId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// The id of a volume.
+    VolumeId, "v-", "a volume id", "volume_id", Error::no_volume
+);
+id!(
+    /// The id of a snapshot.
+    SnapshotId, "s-", "a snapshot id", "snapshot_id", Error::no_snapshot
+);
+
+fn digest(name: &Name) -> String {
+    let digest = Sha256::digest(name.as_str());
+    let mut text = String::with_capacity(DIGITS);
+    for byte in digest.iter().take(DIGITS / 2) {
+        for nibble in [byte >> 4, byte & 0xf] {
+            text.extend(char::from_digit(nibble.into(), 16));
+        }
+    }
+    text
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_depends_on_the_name_alone() {
+        let id = VolumeId::of(&Name::parse("pvc-1").unwrap());
+        assert_eq!(id, VolumeId::of(&Name::parse("pvc-1").unwrap()));
+        assert_eq!(id.as_str(), "v-f2868e1aa7cab669517cd9f5ab1b7957");
+        assert_ne!(id, VolumeId::of(&Name::parse("pvc-2").unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_id_does_not_exist_and_what_is_empty_is_invalid() {
+        assert!(matches!(VolumeId::required(""), Err(Error::Invalid { field: "volume_id", .. })));
+        let long = "v-".repeat(200);
+        for text in
+            ["fake-vol-id", "..", "v-../../../../etc/passwd", "/", "v-\0", "s-0", long.as_str()]
+        {
+            assert!(matches!(VolumeId::required(text), Err(Error::NotFound { .. })), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ids_round_trip(name in "[^\\p{Cc}]{1,32}") {
+            let id = SnapshotId::of(&Name::parse(&name).unwrap());
+            prop_assert_eq!(id.as_str().parse::<SnapshotId>().unwrap(), id.clone());
+            prop_assert!(id.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+            prop_assert!(id.as_str().len() <= 63);
+        }
+
+        #[test]
+        fn nothing_with_another_character_is_an_id(text in "\\PC*[^a-f0-9v-]\\PC*") {
+            prop_assert!(text.parse::<VolumeId>().is_err());
+        }
+    }
+}
