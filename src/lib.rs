@@ -7,6 +7,7 @@
 pub mod csi;
 pub mod error;
 pub mod fault;
+pub mod fs;
 pub mod locks;
 pub mod rpc;
 pub mod sys;
