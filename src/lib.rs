@@ -4,10 +4,12 @@
 //! [`volume`] into nouns that cannot be wrong, is carried out by [`controller`] or [`node`] against a
 //! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
 
+pub mod backend;
 pub mod csi;
 pub mod error;
 pub mod fault;
 pub mod fs;
+pub mod host;
 pub mod locks;
 pub mod rpc;
 pub mod sys;

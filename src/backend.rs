@@ -1,0 +1,124 @@
+//! The seam between the CSI services and the places where data lives.
+//!
+//! A [`Backend`] is one pool: a place that holds volumes and, if it can, [`Snapshots`] of them. It knows
+//! nothing of gRPC. Whoever calls it holds the lock of the id that the call changes; a backend guards what its
+//! own calls share (its ledger, its loop devices) and nothing more.
+//!
+//! The contract of every method that changes something: it can be killed at any instant and be called again; a
+//! repeat of a call that succeeded succeeds and changes nothing; a call that returns an error, other than
+//! `Pending` and `Unreachable`, has left nothing of its own behind.
+
+mod capacity;
+mod ensured;
+pub mod faulty;
+pub mod image;
+pub mod memory;
+mod registry;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+pub use capacity::Capacity;
+pub use ensured::Ensured;
+pub use registry::{Pool, Registry};
+
+use crate::error::Result;
+use crate::sys::device::DeviceNumber;
+use crate::volume::{
+    Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
+};
+
+/// A pool of volumes.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Returns the least size of a volume with this content.
+    fn least_size(&self, content: Content) -> Bytes;
+
+    /// Returns the volume, created now or found as asked: durable, formatted, and of exactly the size wanted.
+    ///
+    /// A source is in the same pool, not larger than the volume and of the same content: the caller has
+    /// checked. `Differs` when the id exists otherwise; `NotFound` when the source vanished; `Exhausted` when
+    /// the pool has no room for it.
+    async fn create(&self, wanted: &NewVolume) -> Result<Ensured<Volume>>;
+
+    /// Succeeds when the volume is gone, whoever removed it. `InUse` names the mount or device that holds it.
+    async fn delete(&self, id: &VolumeId) -> Result<Ensured<()>>;
+
+    /// Returns the volume, or nothing when there is none. A record that cannot be read is `Unfit`.
+    async fn find(&self, id: &VolumeId) -> Result<Option<Volume>>;
+
+    /// Returns at most `most` volumes behind `after`, sorted by id. Volumes with unreadable records are left out.
+    async fn list(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Volume>>;
+
+    /// Returns the volume with at least this size. What the node has to do then is [`Backend::grow_device`].
+    ///
+    /// `Exhausted` when the pool has no room for the difference.
+    async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume>;
+
+    /// Keeps the attachments with the volume, durably.
+    async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()>;
+
+    /// Returns what the pool can still give, for volumes with this content.
+    async fn capacity(&self, content: Content) -> Result<Capacity>;
+
+    /// Makes the volume a device of this node, ready to be mounted: a copy is finished, a file system checked.
+    async fn attach(&self, id: &VolumeId) -> Result<Attached>;
+
+    /// Returns the device that the volume is now, or nothing. Asks the kernel; takes no lock.
+    async fn attached(&self, id: &VolumeId) -> Result<Option<Device>>;
+
+    /// Succeeds when the volume is no device of this node. `InUse` while somebody has it mounted or open.
+    async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>>;
+
+    /// Lets the device of an attached volume take the size that the volume has, and returns that size.
+    async fn grow_device(&self, id: &VolumeId) -> Result<Bytes>;
+
+    /// Returns the pool's snapshots, if it can have any.
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
+    }
+}
+
+/// The snapshots of a pool. A snapshot and its source may be deleted in either order.
+#[async_trait]
+pub trait Snapshots: Send + Sync {
+    /// Returns the snapshot, cut now or found as asked.
+    ///
+    /// A mounted file system is frozen for the cut, so that the snapshot is what a clean remount would show.
+    /// `NotFound` when there is no such volume; `Differs` when the id was cut from another one.
+    async fn cut(&self, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>>;
+
+    /// Succeeds when the snapshot is gone, whoever removed it.
+    async fn delete(&self, id: &SnapshotId) -> Result<Ensured<()>>;
+
+    /// Returns the snapshot, or nothing when there is none.
+    async fn find(&self, id: &SnapshotId) -> Result<Option<Snapshot>>;
+
+    /// Returns at most `most` snapshots behind `after`, sorted by id.
+    async fn list(&self, after: Option<&SnapshotId>, most: usize) -> Result<Vec<Snapshot>>;
+}
+
+/// A device of this node, as the kernel names it now: never to be remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The device node.
+    pub path: PathBuf,
+    /// Its number, by which mounts are recognized.
+    pub number: DeviceNumber,
+}
+
+/// A volume made ready on this node.
+///
+/// The value keeps the device from vanishing between the attach and the mount, which then holds it.
+#[derive(Debug)]
+pub struct Attached {
+    /// The device.
+    pub device: Device,
+    /// Whatever has to stay open until the device is mounted or published.
+    pub hold: Box<dyn Hold>,
+}
+
+/// Something that is held by being kept.
+pub trait Hold: fmt::Debug + Send + Sync {}

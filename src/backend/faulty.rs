@@ -1,0 +1,142 @@
+//! A backend that fails where a test wants it to: at its n-th call, before or after that call did its work.
+//!
+//! It proves that a handler undoes what it began, and that the same request again finishes the job. It wraps
+//! any backend and forgets no method of the trait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use super::{Attached, Backend, Capacity, Device, Ensured, Snapshots};
+use crate::error::{Error, Result};
+use crate::volume::{
+    Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
+};
+
+/// When a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Nothing was done.
+    Before,
+    /// Everything was done, but the answer is lost.
+    After,
+}
+
+/// A backend that fails once.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Backend>,
+    calls: AtomicU64,
+    fails_at: u64,
+    when: When,
+}
+
+// === impl Faulty ===
+
+impl Faulty {
+    /// Returns a backend whose call number `fails_at`, counted from 1, fails.
+    pub fn new(inner: Arc<dyn Backend>, fails_at: u64, when: When) -> Self {
+        Self { inner, calls: AtomicU64::new(0), fails_at, when }
+    }
+
+    /// Returns whether the failing call was reached.
+    pub fn has_failed(&self) -> bool {
+        self.calls.load(Ordering::SeqCst) >= self.fails_at
+    }
+
+    async fn call<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fault =
+            || Error::internal(format!("call {number} of the backend"), "failed on purpose");
+        if number == self.fails_at && self.when == When::Before {
+            return Err(fault());
+        }
+        let outcome = work.await;
+        if number == self.fails_at { Err(fault()) } else { outcome }
+    }
+
+    fn inner_snapshots(&self) -> Result<&dyn Snapshots> {
+        self.inner.snapshots().ok_or_else(|| Error::Unsupported { what: "a snapshot".to_owned() })
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Backend for Faulty {
+    fn least_size(&self, content: Content) -> Bytes {
+        self.inner.least_size(content)
+    }
+
+    async fn create(&self, wanted: &NewVolume) -> Result<Ensured<Volume>> {
+        self.call(self.inner.create(wanted)).await
+    }
+
+    async fn delete(&self, id: &VolumeId) -> Result<Ensured<()>> {
+        self.call(self.inner.delete(id)).await
+    }
+
+    async fn find(&self, id: &VolumeId) -> Result<Option<Volume>> {
+        self.call(self.inner.find(id)).await
+    }
+
+    async fn list(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Volume>> {
+        self.call(self.inner.list(after, most)).await
+    }
+
+    async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume> {
+        self.call(self.inner.expand(id, size)).await
+    }
+
+    async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()> {
+        self.call(self.inner.set_attachments(id, attachments)).await
+    }
+
+    async fn capacity(&self, content: Content) -> Result<Capacity> {
+        self.call(self.inner.capacity(content)).await
+    }
+
+    async fn attach(&self, id: &VolumeId) -> Result<Attached> {
+        self.call(self.inner.attach(id)).await
+    }
+
+    async fn attached(&self, id: &VolumeId) -> Result<Option<Device>> {
+        self.call(self.inner.attached(id)).await
+    }
+
+    async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>> {
+        self.call(self.inner.detach(id)).await
+    }
+
+    async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {
+        self.call(self.inner.grow_device(id)).await
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        self.inner.snapshots().map(|_| self as &dyn Snapshots)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Snapshots for Faulty {
+    async fn cut(&self, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>> {
+        let snapshots = self.inner_snapshots()?;
+        self.call(snapshots.cut(wanted)).await
+    }
+
+    async fn delete(&self, id: &SnapshotId) -> Result<Ensured<()>> {
+        let snapshots = self.inner_snapshots()?;
+        self.call(snapshots.delete(id)).await
+    }
+
+    async fn find(&self, id: &SnapshotId) -> Result<Option<Snapshot>> {
+        let snapshots = self.inner_snapshots()?;
+        self.call(snapshots.find(id)).await
+    }
+
+    async fn list(&self, after: Option<&SnapshotId>, most: usize) -> Result<Vec<Snapshot>> {
+        let snapshots = self.inner_snapshots()?;
+        self.call(snapshots.list(after, most)).await
+    }
+}

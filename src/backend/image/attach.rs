@@ -1,0 +1,206 @@
+//! Makes volumes devices of this node, and takes the devices away.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Once};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::ImagePool;
+use super::copying::hold_patiently;
+use super::error::{Error, Result};
+use super::record::VolumeRecord;
+use super::store::{Held, open_image, whole};
+use super::surplus;
+use super::uses::{self, Use};
+use crate::backend::{Attached, Device, Ensured, Hold};
+use crate::error::Noun;
+use crate::fault;
+use crate::fs;
+use crate::sys::beneath::DirLock;
+use crate::sys::blocking;
+use crate::sys::failure::Doing;
+use crate::sys::loopdev::{self, AttachOptions, AttachedLoop, LoopDevice};
+use crate::volume::{BlockSize, Bytes, Content, FsType, VolumeId};
+
+/// What is held between attach and mount: the device, which would go without a user, and the volume, which no
+/// other call and no program may work on meanwhile.
+#[derive(Debug)]
+struct Ready {
+    _device: AttachedLoop,
+    _lock: DirLock,
+}
+
+impl Hold for Ready {}
+
+impl ImagePool {
+    /// Makes the volume a device, ready to be mounted.
+    pub(super) async fn attach_volume(&self, id: &VolumeId) -> Result<Attached> {
+        let record = self.volumes.get(id).await?;
+        let held = self.hold_whole(&record).await?;
+        // What is mounted has been made ready before, and no program may touch it.
+        let in_use = self.use_of(id).await?.is_some_and(|used| used.is_seen());
+        let record = if in_use { record } else { self.finish(record, &held).await? };
+        let attached = self.attach_image(&record).await?;
+        fault::point("attach: attached");
+        if !in_use && record.volume.content == Content::FileSystem(FsType::Ext4) {
+            self.prepare_ext4(&record, &attached, &held.lock).await?;
+        }
+        let device = device(&attached.device);
+        let ready = Ready { _device: attached, _lock: held.lock };
+        Ok(Attached { device, hold: Box::new(ready) })
+    }
+
+    /// Returns the device that the volume is now.
+    pub(super) async fn device_of(&self, id: &VolumeId) -> Result<Option<Device>> {
+        Ok(self.use_of(id).await?.map(|used| device(&used.device)))
+    }
+
+    /// Succeeds when the volume is no device.
+    pub(super) async fn detach_volume(&self, id: &VolumeId) -> Result<Ensured<()>> {
+        let Some(used) = self.use_of(id).await? else { return Ok(Ensured::Found(())) };
+        let in_use = |by: String| Error::InUse { what: Noun::Volume, id: id.to_string(), by };
+        if used.is_seen() {
+            return Err(in_use(used.to_string()));
+        }
+        let store = Arc::clone(&self.store);
+        let path = store.image_path(id);
+        let free = blocking(move || loopdev::detach_image(&path)).await?;
+        if free { Ok(Ensured::Made(())) } else { Err(in_use(used.to_string())) }
+    }
+
+    /// Lets the volume's device take the size that the volume has.
+    pub(super) async fn grow_device_of(&self, id: &VolumeId) -> Result<Bytes> {
+        let record = self.volumes.get(id).await?;
+        if let Some(used) = self.use_of(id).await? {
+            let _held = self.hold_whole(&record).await?;
+            blocking(move || loopdev::set_capacity(&used.device)).await?;
+        }
+        Ok(record.volume.size)
+    }
+
+    /// Returns what the kernel does with the volume's image. The record is not asked: what is mounted has to be
+    /// unmounted, also when nobody can read what it is.
+    pub(super) async fn use_of(&self, id: &VolumeId) -> Result<Option<Use>> {
+        let (store, id) = (Arc::clone(&self.store), id.clone());
+        blocking(move || {
+            let dir = store.parent::<VolumeId>().open_dir(id.to_string());
+            match dir.and_then(|dir| open_image(&dir)) {
+                Ok(image) => Ok(uses::of_image(&image)?),
+                Err(failure) if failure.is_not_found() => Ok(None),
+                Err(failure) => Err(failure.into()),
+            }
+        })
+        .await
+    }
+
+    /// Brings an ext4 in order, and makes it as large as its device.
+    async fn prepare_ext4(
+        &self,
+        record: &VolumeRecord,
+        attached: &AttachedLoop,
+        lock: &DirLock,
+    ) -> Result<()> {
+        let device = &attached.device.path;
+        if is_claimed(device).await? {
+            tracing::warn!(
+                volume = %record.volume.id,
+                device = %device.display(),
+                "not checked: it is mounted where the driver cannot see it",
+            );
+            return Ok(());
+        }
+        fs::check(device, FsType::Ext4, lock.duplicate()?).await?;
+        if record.grow {
+            fs::grow::unmounted_ext4(device, lock.duplicate()?).await?;
+            fault::point("attach: grown");
+            self.change(&record.volume.id, |record| record.grow = false).await?;
+        }
+        Ok(())
+    }
+
+    /// Locks the volume, and sees to it that its image has what the record says, no less and no more.
+    async fn hold_whole(&self, record: &VolumeRecord) -> Result<Held> {
+        let (store, record) = (Arc::clone(&self.store), record.clone());
+        let (volumes, ledger) = (Arc::clone(&self.volumes), Arc::clone(&self.ledger));
+        blocking(move || {
+            let held = hold_patiently(&store, &record.volume.id)?;
+            whole(&held, &record)?;
+            if surplus::cut_off(&held, &record)? > Bytes::ZERO {
+                let (size, counted) = (record.volume.size, volumes.counted(&record.volume.id));
+                volumes.put(record, size);
+                ledger.correct(counted, size);
+            }
+            Ok(held)
+        })
+        .await
+    }
+
+    async fn attach_image(&self, record: &VolumeRecord) -> Result<AttachedLoop> {
+        let (store, id) = (Arc::clone(&self.store), record.volume.id.clone());
+        let options = options(record);
+        blocking(move || {
+            let dir = store.parent::<VolumeId>().open_dir(id.to_string())?;
+            let image: File = open_image(&dir)?;
+            let attached = match loopdev::attach(&image, options) {
+                // Somebody else has a lock on the image.
+                Err(failure) if failure.errno() == Some(Errno::WOULDBLOCK) => {
+                    return Err(Error::Busy { id: id.to_string() });
+                }
+                answer => answer?,
+            };
+            if options.direct_io && !attached.direct_io {
+                warn_of_cache(&attached.device);
+            }
+            if attached.reused {
+                // It may be from before an expand.
+                loopdev::set_capacity(&attached.device)?;
+            }
+            Ok(attached)
+        })
+        .await
+    }
+}
+
+/// Says whether the kernel uses the device for itself, as it does for a mount.
+async fn is_claimed(device: &Path) -> Result<bool> {
+    let device = device.to_owned();
+    blocking(move || {
+        let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
+        match rustix::fs::open(&device, flags, Mode::empty()) {
+            Ok(_) => Ok(false),
+            Err(Errno::BUSY) => Ok(true),
+            Err(errno) => Ok(Err(errno).doing(|| format!("open {}", device.display()))?),
+        }
+    })
+    .await
+}
+
+/// The reason is the pool's file system and not the volume, so that once is enough.
+fn warn_of_cache(device: &LoopDevice) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            %device,
+            "the kernel refuses direct I/O to the images, because the pool's file system or the disk below it does not \
+             take it with such blocks: what volumes hold is cached twice",
+        );
+    });
+}
+
+/// Only 4096-byte blocks allow direct I/O: a file that shares extents takes no smaller ones. The device of a file
+/// system goes with its mount; a raw one waits for its pod and stays until it is detached.
+fn options(record: &VolumeRecord) -> AttachOptions {
+    let block_size = record.volume.block_size;
+    AttachOptions {
+        read_only: false,
+        block_size: block_size.bytes(),
+        direct_io: block_size == BlockSize::B4096,
+        autoclear: record.volume.content != Content::Block,
+    }
+}
+
+fn device(device: &LoopDevice) -> Device {
+    Device { path: device.path.clone(), number: device.number }
+}

@@ -1,0 +1,113 @@
+//! Something that is being built in `new/`, where nothing is real yet.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use super::layout::{self, Kept};
+use super::record::Record;
+use super::store::{Held, Store, open_image, patiently};
+use crate::fault;
+use crate::sys::beneath::How;
+use crate::sys::failure::Doing;
+use crate::sys::reflink;
+use crate::volume::Bytes;
+
+/// A directory in `new/`, locked.
+///
+/// It is made real by [`Building::publish`] or removed by [`Building::discard`]; one that is just dropped is
+/// removed by the next attempt or the next start.
+#[derive(Debug)]
+pub(super) struct Building<Id> {
+    store: Arc<Store>,
+    id: Id,
+    pub(super) held: Held,
+}
+
+// === impl Building ===
+
+impl<Id: Kept> Building<Id> {
+    /// Begins to build the id, in the place of an earlier attempt that was killed.
+    pub(super) fn begin(store: &Arc<Store>, id: &Id) -> Result<Self> {
+        let name = id.to_string();
+        let new = store.new_dir();
+        if new.exists(&name)? {
+            // A program that the earlier attempt started may still be writing to its image.
+            let Some(_lock) = patiently(|| new.lock_of(&name))? else {
+                return Err(Error::Busy { id: name });
+            };
+            new.remove_tree(&name)?;
+        }
+        new.create_dir(&name)?;
+        // Whoever removes what an earlier attempt has left may be quicker.
+        let Some(lock) = new.lock_of(&name)? else { return Err(Error::Busy { id: name }) };
+        let dir = new.open_dir(&name)?;
+        fault::point("build: directory made");
+        Ok(Self { store: Arc::clone(store), id: id.clone(), held: Held { dir, lock } })
+    }
+
+    /// Returns the path of the image, for programs.
+    pub(super) fn image_path(&self) -> PathBuf {
+        self.held.dir.path_of(layout::IMAGE)
+    }
+
+    /// Makes an empty image.
+    pub(super) fn make_image(&self, size: Bytes) -> Result<()> {
+        let doing = || format!("give {} its size", self.image_path().display());
+        let image = self.held.dir.open_file(layout::IMAGE, How::CreateNew)?;
+        Ok(image.set_len(size.0).doing(doing)?)
+    }
+
+    /// Opens the image.
+    pub(super) fn image(&self) -> Result<File> {
+        Ok(open_image(&self.held.dir)?)
+    }
+
+    /// Gives the image its length.
+    pub(super) fn resize(&self, size: Bytes) -> Result<()> {
+        let doing = || format!("give {} its size", self.image_path().display());
+        Ok(self.image()?.set_len(size.0).doing(doing)?)
+    }
+
+    /// Gives the image all its blocks, if they are there: the promise is in the ledger, and this only spares the
+    /// writes some work.
+    pub(super) fn allocate(&self, size: Bytes) -> Result<()> {
+        allocate(&self.image()?, size);
+        fault::point("build: allocated");
+        Ok(())
+    }
+
+    /// Makes it real, with this record.
+    pub(super) fn publish<R: Record<Id = Id>>(&self, record: &R) -> Result<()> {
+        let doing = || format!("write {} to the disk", self.image_path().display());
+        self.image()?.sync_all().doing(doing)?;
+        fault::point("build: image on the disk");
+        self.store.write_record(&self.held.dir, record)?;
+        fault::point("build: record on the disk");
+        self.store.publish(&self.id, &self.held)
+    }
+
+    /// Removes it, and returns whether nothing of it is left.
+    pub(super) fn discard(&self) -> bool {
+        match self.store.new_dir().remove_tree(self.id.to_string()) {
+            Ok(_) => true,
+            Err(failure) => {
+                tracing::warn!(id = %self.id, cause = %failure.source, "{failure}");
+                false
+            }
+        }
+    }
+
+    /// Returns its name in `new/`.
+    pub(super) fn name(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// Gives the file all its blocks, if they are there.
+pub(super) fn allocate(file: &File, size: Bytes) {
+    if let Err(failure) = reflink::allocate(file, size.0) {
+        tracing::debug!(cause = %failure.source, "{failure}");
+    }
+}

@@ -1,0 +1,112 @@
+//! A volume's file system, held still: marked on the disk, frozen, and both undone on every way out.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::Error;
+use super::marker::Marker;
+use crate::fault;
+use crate::sys::beneath::Dir;
+use crate::sys::mountinfo::Mount;
+use crate::sys::{self, Failure, freeze};
+
+/// A sync that takes less than this leaves nothing that the freeze would have to wait for.
+const QUIET: Duration = Duration::from_millis(100);
+/// A busy writer must not make copies impossible: after so many syncs it has to wait.
+const SYNCS: u32 = 5;
+
+/// A frozen file system with the marker that says so.
+#[derive(Debug)]
+#[must_use = "the file system is thawed at once when this is dropped"]
+pub(super) struct Frozen<'a> {
+    at: &'a Path,
+    since: Instant,
+    limit: Duration,
+    held: Option<(freeze::Frozen, Marker<'a>)>,
+}
+
+/// Freezes the volume in the directory `volume`, which is mounted there, for at most `limit`.
+pub(super) fn freeze_volume<'a>(
+    volume: &'a Dir,
+    mount: &'a Mount,
+    limit: Duration,
+) -> Result<Frozen<'a>, Error> {
+    let (marker, at) = (Marker::put(volume)?, mount.at.as_path());
+    match settle(mount).and_then(|()| freeze_now(mount)) {
+        Ok((since, frozen)) => {
+            fault::point("cut: frozen");
+            Ok(Frozen { at, since, limit, held: Some((frozen, marker)) })
+        }
+        Err(failure) => {
+            // What somebody else has frozen must not be thawed by us at the next start.
+            marker.remove()?;
+            Err(not_frozen(at, failure))
+        }
+    }
+}
+
+/// Writes out what there is to write while the volume may still be used, so that the freeze is short.
+fn settle(mount: &Mount) -> sys::Result<()> {
+    for _ in 0..SYNCS {
+        let begin = Instant::now();
+        freeze::syncfs(mount)?;
+        if begin.elapsed() < QUIET {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Freezes, and returns since when writers have been waiting: already while the kernel waits for others.
+fn freeze_now(mount: &Mount) -> sys::Result<(Instant, freeze::Frozen)> {
+    let since = Instant::now();
+    Ok((since, freeze::freeze(mount)?))
+}
+
+fn not_frozen(at: &Path, failure: Failure) -> Error {
+    match failure.errno() {
+        Some(Errno::BUSY) => Error::FrozenAlready { at: at.to_owned(), source: failure },
+        _ => Error::Kernel(failure),
+    }
+}
+
+// === impl Frozen ===
+
+impl Frozen<'_> {
+    /// Fails when the writers have waited for too long.
+    pub(super) fn within_limit(&self) -> Result<(), Error> {
+        if self.since.elapsed() <= self.limit {
+            return Ok(());
+        }
+        Err(Error::TooSlow { at: self.at.to_owned(), limit: self.limit })
+    }
+
+    /// Lets the writers go on. What was copied until now is of one moment.
+    pub(super) fn thaw(mut self) -> Result<(), Error> {
+        if self.release()? {
+            return Ok(());
+        }
+        Err(Error::ThawedEarly { at: self.at.to_owned() })
+    }
+
+    /// Thaws, and forgets about it only then. Returns whether it was frozen until now.
+    fn release(&mut self) -> sys::Result<bool> {
+        let Some((frozen, marker)) = self.held.take() else { return Ok(false) };
+        let was_frozen = frozen.thaw()?;
+        tracing::debug!(at = %self.at.display(), held = ?self.since.elapsed(), "thawed");
+        fault::point("cut: thawed");
+        marker.remove()?;
+        Ok(was_frozen)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    /// The way out of errors and panics.
+    fn drop(&mut self) {
+        if let Err(failure) = self.release() {
+            tracing::error!(cause = %failure.source, "{failure}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A pool on a block device of its own: formatted once, if it is blank, then mounted.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::mounted;
+use crate::backend::image::error::{Error, Result};
+use crate::backend::image::settings::Settings;
+use crate::backend::image::superblock::{self, Ours};
+use crate::fs;
+use crate::sys::failure::Doing;
+use crate::sys::{blocking, device};
+use crate::volume::FsType;
+
+/// What was found at start.
+enum Found {
+    /// The pool's file system is mounted where it belongs.
+    Mounted,
+    /// The device holds a pool.
+    Formatted,
+    /// The device was being formatted for a pool when that was cut off.
+    HalfFormatted,
+    /// The device holds something, or nothing.
+    Unknown,
+}
+
+/// Sees to it that the device holds a pool's file system and that it is mounted.
+pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
+    let (path, point) = (path.to_owned(), settings.mount_point());
+    let (lock, found) = {
+        let (path, point) = (path.clone(), point.clone());
+        blocking(move || -> Result<_> { Ok((mounted::lock_point(&point)?, look(&path, &point)?)) })
+            .await?
+    };
+    match found {
+        Found::Mounted => return Ok(()),
+        Found::Formatted => {}
+        Found::HalfFormatted => format(&path).await?,
+        Found::Unknown => {
+            refuse_signature(&path).await?;
+            format(&path).await?;
+        }
+    }
+    blocking(move || {
+        let mounted = mounted::mount_pool(&path, &point, false);
+        drop(lock);
+        mounted
+    })
+    .await
+}
+
+fn look(path: &Path, point: &Path) -> Result<Found> {
+    let number = device::of_node(path)?;
+    let number = number.ok_or_else(|| {
+        Error::unfit(format!(
+            "{} is not a block device: use `file` or `path` for the pool",
+            path.display()
+        ))
+    })?;
+    if mounted::is_there(point, number)? {
+        return Ok(Found::Mounted);
+    }
+    Ok(match superblock::look(path)? {
+        Some(Ours::Whole) => Found::Formatted,
+        Some(Ours::Unfinished) => Found::HalfFormatted,
+        None => Found::Unknown,
+    })
+}
+
+/// Refuses a device with anything on it that any program knows by its signature: the config may name the wrong
+/// disk.
+async fn refuse_signature(path: &Path) -> Result<()> {
+    match fs::probe::signature(path).await? {
+        None => Ok(()),
+        Some(signature) => Err(Error::unfit(format!(
+            "{} holds {signature} and is not a pool that Orlop made: name another device, or run `wipefs --all` on it \
+             if its data is of no use",
+            path.display()
+        ))),
+    }
+}
+
+async fn format(path: &Path) -> Result<()> {
+    let claimed = {
+        let path = path.to_owned();
+        blocking(move || claim(&path)).await?
+    };
+    let format = fs::Format { fs: FsType::Xfs, uuid: Some(superblock::new_uuid()), thin: false };
+    fs::format(path, claimed.into(), format).await?;
+    Ok(())
+}
+
+/// Locks the device, which keeps udev and other drivers away while it is formatted.
+fn claim(path: &Path) -> Result<File> {
+    let doing = || format!("lock {}", path.display());
+    let device = File::open(path).doing(doing)?;
+    match flock(&device, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => {
+            Err(Error::unfit(format!("{} is locked by another program", path.display())))
+        }
+        answer => {
+            answer.doing(doing)?;
+            Ok(device)
+        }
+    }
+}

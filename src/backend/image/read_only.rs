@@ -1,0 +1,55 @@
+//! Reads the records of a pool beside the driver that owns it: what `orlop volumes` and `orlop snapshots` print.
+//!
+//! Nothing is locked, mounted or changed. A record is replaced as a whole, so that each is the old or the new;
+//! one that vanishes between the listing and the look is gone.
+
+use std::path::Path;
+
+use super::error::Result;
+use super::record::{Flaw, Record, SnapshotRecord, VolumeRecord};
+use super::scan::{self, Found};
+use super::settings::Settings;
+use super::shelf::Damaged;
+use super::{layout, place};
+use crate::sys::beneath::Dir;
+use crate::sys::blocking;
+use crate::volume::{Snapshot, Volume};
+
+/// What lies in a pool, sorted by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// What can be read.
+    pub readable: Vec<T>,
+    /// What cannot.
+    pub damaged: Vec<Damaged>,
+}
+
+/// Returns the volumes of the pool.
+pub async fn volumes(settings: &Settings) -> crate::error::Result<Listing<Volume>> {
+    Ok(list(settings, layout::VOLUMES, |record: VolumeRecord| record.volume).await?)
+}
+
+/// Returns the snapshots of the pool.
+pub async fn snapshots(settings: &Settings) -> crate::error::Result<Listing<Snapshot>> {
+    Ok(list(settings, layout::SNAPSHOTS, |record: SnapshotRecord| record.snapshot).await?)
+}
+
+async fn list<R: Record, T: Send + 'static>(
+    settings: &Settings,
+    directory: &'static str,
+    value: fn(R) -> T,
+) -> Result<Listing<T>> {
+    let root = place::find(settings).await?;
+    blocking(move || {
+        let parent = Dir::open(&root)?.open_dir(directory)?;
+        let found: Found<R> = scan::all(&parent)?;
+        // What was deleted while we read looks damaged, and is not there any more.
+        let there = |one: &Damaged| {
+            one.flaw == Flaw::NotAnId || one.file.parent().is_some_and(Path::exists)
+        };
+        let damaged = found.damaged(parent.path()).filter(there).collect();
+        let readable = found.entries.into_values().filter_map(|entry| entry.record.ok());
+        Ok(Listing { readable: readable.map(value).collect(), damaged })
+    })
+    .await
+}

@@ -1,0 +1,157 @@
+//! Reads the records of a pool from the disk: all of them at start, on several threads, because ten thousand
+//! volumes must not keep the first request waiting.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use super::layout::{self, Kept};
+use super::record::{self, Flaw, MOST_BYTES, Record};
+use super::shelf::{Damaged, Entry};
+use super::store::{image_length, is_file, look};
+use crate::sys::beneath::{Dir, How};
+use crate::sys::{Failure, Result};
+use crate::volume::Bytes;
+
+/// How many threads read; more of them would wait for the same directory's lock.
+const THREADS: usize = 4;
+
+/// What lies in a directory of volumes or snapshots.
+#[derive(Debug)]
+pub(super) struct Found<R: Record> {
+    /// What has an id.
+    pub(super) entries: BTreeMap<R::Id, Entry<R>>,
+    /// What has a name that is none.
+    pub(super) strays: Vec<Damaged>,
+    /// Those that a copy had frozen when its driver was killed.
+    pub(super) frozen: Vec<R::Id>,
+}
+
+/// Reads everything in the directory.
+pub(super) fn all<R: Record>(parent: &Dir) -> Result<Found<R>> {
+    let names = parent.names()?;
+    let share = names.len().div_ceil(THREADS).max(1);
+    let parts: Vec<Found<R>> = thread::scope(|scope| {
+        let start = |names| scope.spawn(move || some(parent, names));
+        let readers: Vec<_> = names.chunks(share).map(start).collect();
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    Ok(parts.into_iter().fold(Found::default(), Found::with))
+}
+
+/// Reads one entry again, or finds it gone.
+pub(super) fn entry<R: Record>(parent: &Dir, id: &R::Id) -> Result<Option<Entry<R>>> {
+    match look(parent, id.to_string())? {
+        Some(_) => Ok(Some(read(parent, id).0)),
+        None => Ok(None),
+    }
+}
+
+/// Returns where the record of `id` is.
+pub(super) fn record_path<Id: Kept>(parent: &Path, id: &Id) -> PathBuf {
+    parent.join(id.to_string()).join(Id::RECORD)
+}
+
+fn some<R: Record>(parent: &Dir, names: &[OsString]) -> Found<R> {
+    let mut found = Found::default();
+    for name in names {
+        let Some(id) = name.to_str().and_then(|name| name.parse::<R::Id>().ok()) else {
+            found.strays.push(stray(parent, name));
+            continue;
+        };
+        let (entry, frozen) = read::<R>(parent, &id);
+        if frozen {
+            found.frozen.push(id.clone());
+        }
+        found.entries.insert(id, entry);
+    }
+    found
+}
+
+/// Reads one entry, and whether it is marked as frozen. Whatever is the matter hurts this entry alone.
+fn read<R: Record>(parent: &Dir, id: &R::Id) -> (Entry<R>, bool) {
+    let unreadable = |failure: &Failure| Flaw::Unreadable(format!("{failure}: {}", failure.source));
+    let dir = match parent.open_dir(id.to_string()) {
+        Ok(dir) => dir,
+        Err(failure) => {
+            return (Entry { record: Err(unreadable(&failure)), counted: Bytes::ZERO }, false);
+        }
+    };
+    let image = image_length(&dir).unwrap_or_default();
+    let record = text(&dir, R::Id::RECORD)
+        .unwrap_or_else(|failure| Err(unreadable(&failure)))
+        .and_then(|text| record::parse::<R>(&text, id));
+    // An image that is longer than its record says is an expand that was not finished: its space is taken.
+    let counted = record.as_ref().map_or(image, |record| record.size().max(image));
+    let frozen = look(&dir, layout::FROZEN).is_ok_and(|stat| stat.is_some());
+    (Entry { record, counted }, frozen)
+}
+
+/// Reads a record's text. Anything but a regular file of moderate size is not even opened.
+fn text(dir: &Dir, name: &str) -> Result<std::result::Result<Vec<u8>, Flaw>> {
+    let Some(stat) = look(dir, name)? else { return Ok(Err(Flaw::Missing)) };
+    if !is_file(&stat) {
+        return Ok(Err(Flaw::NotAFile));
+    }
+    let size = stat.st_size.unsigned_abs();
+    if size > MOST_BYTES {
+        return Ok(Err(Flaw::TooLarge(size)));
+    }
+    let mut text = Vec::new();
+    let read = dir.open_file(name, How::Read)?.take(MOST_BYTES).read_to_end(&mut text);
+    match read {
+        Ok(_) => Ok(Ok(text)),
+        Err(error) => Ok(Err(Flaw::Unreadable(error.to_string()))),
+    }
+}
+
+/// Returns those of the entries whose records cannot be read.
+pub(super) fn damaged<R: Record>(
+    entries: &BTreeMap<R::Id, Entry<R>>,
+    parent: &Path,
+) -> impl Iterator<Item = Damaged> {
+    entries.iter().filter_map(move |(id, entry)| {
+        let flaw = entry.record.as_ref().err()?.clone();
+        Some(Damaged { file: record_path(parent, id), flaw, size: entry.counted })
+    })
+}
+
+fn stray(parent: &Dir, name: &OsStr) -> Damaged {
+    let size = parent.open_dir(name).and_then(|dir| image_length(&dir)).unwrap_or_default();
+    Damaged { file: parent.path_of(name), flaw: Flaw::NotAnId, size }
+}
+
+// === impl Found ===
+
+impl<R: Record> Found<R> {
+    fn with(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        self.strays.extend(other.strays);
+        self.frozen.extend(other.frozen);
+        self
+    }
+
+    /// Returns everything whose record cannot be read.
+    pub(super) fn damaged(&self, parent: &Path) -> impl Iterator<Item = Damaged> {
+        damaged(&self.entries, parent).chain(self.strays.iter().cloned())
+    }
+
+    /// Returns what all of it counts for.
+    pub(super) fn counted(&self) -> Bytes {
+        let entries = self.entries.values().map(|entry| entry.counted);
+        let strays = self.strays.iter().map(|stray| stray.size);
+        entries.chain(strays).fold(Bytes::ZERO, Bytes::plus)
+    }
+}
+
+impl<R: Record> Default for Found<R> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), strays: Vec::new(), frozen: Vec::new() }
+    }
+}

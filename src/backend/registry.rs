@@ -1,0 +1,137 @@
+//! The pools of the config by name: which one a class means, and which one holds an id.
+
+use std::sync::Arc;
+
+use super::{Backend, Snapshots};
+use crate::error::{Error, Result};
+use crate::volume::{Snapshot, SnapshotId, Volume, VolumeId};
+
+/// The name of the pool that a class without the parameter `pool` means when there are several.
+const DEFAULT: &str = "default";
+
+/// A pool with its name.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// As the config and the StorageClass have it.
+    pub name: String,
+    /// The pool itself.
+    pub backend: Arc<dyn Backend>,
+}
+
+/// All pools, in the order of the config.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    pools: Vec<Pool>,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Returns the pool's snapshots, if it can have any.
+    pub fn snapshots(&self) -> Result<&dyn Snapshots> {
+        let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
+        self.backend.snapshots().ok_or_else(none)
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Returns a registry of these pools, whose names the config has found to differ.
+    pub fn new(pools: Vec<Pool>) -> Self {
+        Self { pools }
+    }
+
+    /// Returns the pools in the order of the config.
+    pub fn iter(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.iter()
+    }
+
+    /// Returns the pool that a class means.
+    pub fn choose(&self, name: Option<&str>) -> Result<&Pool> {
+        let names = || {
+            let names: Vec<_> = self.pools.iter().map(|pool| pool.name.as_str()).collect();
+            names.join(", ")
+        };
+        let called = |wanted: &str| self.pools.iter().find(|pool| pool.name == wanted);
+        match (name, self.pools.as_slice()) {
+            (Some(name), _) => called(name).ok_or_else(|| {
+                Error::invalid(
+                    "parameters.pool",
+                    format!("there is no pool {name:?}; there is: {}", names()),
+                )
+            }),
+            (None, [only]) => Ok(only),
+            (None, _) => called(DEFAULT).ok_or_else(|| {
+                let reason = format!(
+                    "is required where no pool is named {DEFAULT:?}; there is: {}",
+                    names()
+                );
+                Error::invalid("parameters.pool", reason)
+            }),
+        }
+    }
+
+    /// Returns the volume with the pool that holds it, or nothing when no pool does.
+    pub async fn find(&self, id: &VolumeId) -> Result<Option<(&Pool, Volume)>> {
+        for pool in &self.pools {
+            if let Some(volume) = pool.backend.find(id).await? {
+                return Ok(Some((pool, volume)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the volume with the pool that holds it.
+    pub async fn volume(&self, id: &VolumeId) -> Result<(&Pool, Volume)> {
+        self.find(id).await?.ok_or_else(|| Error::no_volume(id))
+    }
+
+    /// Returns the pool that keeps anything under the id, though its record may be unreadable or its disk dead:
+    /// enough to undo what was done with the volume on this node.
+    pub async fn keeper(&self, id: &VolumeId) -> Option<&Pool> {
+        for pool in &self.pools {
+            if !matches!(pool.backend.find(id).await, Ok(None)) {
+                return Some(pool);
+            }
+        }
+        None
+    }
+
+    /// Returns the snapshot with the pool that holds it, or nothing when no pool does.
+    pub async fn find_snapshot(&self, id: &SnapshotId) -> Result<Option<(&Pool, Snapshot)>> {
+        for pool in &self.pools {
+            let Some(snapshots) = pool.backend.snapshots() else { continue };
+            if let Some(snapshot) = snapshots.find(id).await? {
+                return Ok(Some((pool, snapshot)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns at most `most` volumes of all pools behind `after`, sorted by id.
+    pub async fn volumes(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Volume>> {
+        let mut all = Vec::new();
+        for pool in &self.pools {
+            all.extend(pool.backend.list(after, most).await?);
+        }
+        all.sort_by(|a: &Volume, b| a.id.cmp(&b.id));
+        all.truncate(most);
+        Ok(all)
+    }
+
+    /// Returns at most `most` snapshots of all pools behind `after`, sorted by id.
+    pub async fn snapshots(
+        &self,
+        after: Option<&SnapshotId>,
+        most: usize,
+    ) -> Result<Vec<Snapshot>> {
+        let mut all = Vec::new();
+        for snapshots in self.pools.iter().filter_map(|pool| pool.backend.snapshots()) {
+            all.extend(snapshots.list(after, most).await?);
+        }
+        all.sort_by(|a: &Snapshot, b| a.id.cmp(&b.id));
+        all.truncate(most);
+        Ok(all)
+    }
+}

@@ -1,0 +1,220 @@
+//! The node as Linux has it: the mount table and the mount system calls.
+
+use std::ffi::OsStr;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Host, Options, Place, Usage, target};
+use crate::backend::{Device, Ensured};
+use crate::error::{Error, Result};
+use crate::sys::blocking::blocking;
+use crate::sys::device::{self, DeviceNumber};
+use crate::sys::mount::MountOptions;
+use crate::sys::mountinfo::{Mount, MountTable};
+use crate::sys::{self, Failure};
+use crate::volume::{Bytes, FsType};
+
+/// The major number of loop devices: what a volume of an image pool is mounted from.
+const LOOP_MAJOR: u32 = 7;
+
+/// The mounts of this node.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kernel;
+
+#[async_trait]
+impl Host for Kernel {
+    async fn resolve(&self, path: PathBuf) -> PathBuf {
+        blocking(move || real(&path).unwrap_or(path)).await
+    }
+
+    async fn places_of(&self, device: &Device) -> Result<Vec<Place>> {
+        let device = device.clone();
+        blocking(move || {
+            let table = read_table()?;
+            let all = table.iter().map(place_of);
+            Ok(all.filter(|place| place.device == Some(device.number)).collect())
+        })
+        .await
+    }
+
+    async fn place_at(&self, path: &Path) -> Result<Option<Place>> {
+        let path = path.to_owned();
+        blocking(move || Ok(read_table()?.at(&path).map(place_of))).await
+    }
+
+    async fn mount(&self, device: &Device, fs: FsType, at: &Path, options: &Options) -> Result<()> {
+        let (source, at, options) = (device.path.clone(), at.to_owned(), options.clone());
+        blocking(move || {
+            if !at.is_dir() {
+                let reason = format!("{} is not a directory that exists", at.display());
+                return Err(Error::invalid("staging_target_path", reason));
+            }
+            let flags = with_defaults(fs, &options.flags);
+            let wanted = MountOptions { read_only: options.read_only, flags };
+            let mounted = sys::mount::mount(fs.as_str(), &source, &at, &wanted);
+            mounted.map_err(|why| not_mounted(why, &options))
+        })
+        .await
+    }
+
+    async fn bind_directory(&self, from: &Path, to: &Path, options: &Options) -> Result<()> {
+        let (from, to, options) = (from.to_owned(), to.to_owned(), options.clone());
+        blocking(move || {
+            let made = target::ensure_directory(&to)?;
+            bind(&from, &to, options).inspect_err(|_| target::undo(&to, made))
+        })
+        .await
+    }
+
+    async fn bind_device(&self, device: &Device, to: &Path, read_only: bool) -> Result<()> {
+        let (from, to) = (device.path.clone(), to.to_owned());
+        blocking(move || {
+            // A read-only bind of a device node still lets its opener write: the device itself must refuse.
+            sys::block::set_read_only(&from, read_only)
+                .map_err(|why| Error::internal("prepare the device for its pod", why))?;
+            let made = target::ensure_file(&to)?;
+            let options = Options { read_only, flags: Vec::new() };
+            bind(&from, &to, options).inspect_err(|_| target::undo(&to, made))
+        })
+        .await
+    }
+
+    async fn unmount(&self, path: &Path) -> Result<Ensured<()>> {
+        let path = path.to_owned();
+        blocking(move || {
+            // As often as something is stacked there: a retry of an older driver may have doubled it.
+            let mut result = Ensured::Found(());
+            while sys::mount::unmount(&path).map_err(|why| busy(&path, why))? {
+                result = Ensured::Made(());
+            }
+            Ok(result)
+        })
+        .await
+    }
+
+    async fn image_behind(&self, place: &Place) -> Option<PathBuf> {
+        let number = place.device?;
+        let file = format!("/sys/dev/block/{number}/loop/backing_file");
+        blocking(move || std::fs::read_to_string(file)).await.ok().map(PathBuf::from)
+    }
+
+    async fn remove_target(&self, path: &Path) -> Result<()> {
+        let path = path.to_owned();
+        blocking(move || target::remove(&path)).await
+    }
+
+    async fn grow(&self, at: &Path, fs: FsType) -> Result<()> {
+        let at = at.to_owned();
+        blocking(move || Ok(crate::fs::grow::mounted(&at, fs)?)).await
+    }
+
+    async fn usage(&self, at: &Path) -> Result<Usage> {
+        let at = at.to_owned();
+        let usage = blocking(move || sys::statvfs::usage(&at)).await;
+        let usage = usage.map_err(|why| Error::internal("read how full the volume is", why))?;
+        Ok(Usage {
+            total: Bytes(usage.total_bytes),
+            used: Bytes(usage.used_bytes),
+            available: Bytes(usage.available_bytes),
+            inodes: usage.total_inodes,
+            inodes_used: usage.used_inodes,
+            inodes_free: usage.free_inodes,
+        })
+    }
+}
+
+/// ext4 must stop at its first error: by default it writes on.
+fn with_defaults(fs: FsType, flags: &[String]) -> Vec<String> {
+    let mut all = flags.to_vec();
+    if fs == FsType::Ext4 && !flags.iter().any(|flag| flag.starts_with("errors=")) {
+        all.push("errors=remount-ro".to_owned());
+    }
+    all
+}
+
+fn bind(from: &Path, to: &Path, options: Options) -> Result<()> {
+    let wanted = MountOptions { read_only: options.read_only, flags: options.flags };
+    sys::mount::bind(from, to, &wanted)
+        .map_err(|why| Error::internal("make the volume visible at its target", why))
+}
+
+fn read_table() -> Result<MountTable> {
+    MountTable::read().map_err(|why| Error::internal("read the mount table", why))
+}
+
+/// Returns the path as the mount table has it: links in its parents resolved, its last component untouched and
+/// never opened, since what is mounted there may hang. Nothing when the parent does not exist.
+fn real(path: &Path) -> Option<PathBuf> {
+    let (parent, name) = (path.parent()?, path.file_name()?);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(parent, flags, Mode::empty()).ok()?;
+    let parent = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    Some(parent.join(name))
+}
+
+/// Returns the row of the mount table as a place.
+fn place_of(mount: &Mount) -> Place {
+    let node = bound_node(mount);
+    let what = match &node {
+        Some(_) => format!("the device {}", mount.root.display()),
+        None => format!("{} of {}", mount.fs_type, Path::new(&mount.source).display()),
+    };
+    let flag = |flags: &[String]| flags.iter().any(|flag| flag == "ro");
+    Place {
+        at: mount.at.clone(),
+        is_node: node.is_some(),
+        device: node.or_else(|| mounted_loop(mount)),
+        what,
+        read_only: flag(&mount.options),
+        is_stuck: node.is_none() && flag(&mount.super_options) && !flag(&mount.options),
+        flags: mount.options.clone(),
+    }
+}
+
+/// Returns the loop device whose file system is mounted. The numbers that btrfs shows are anonymous: there the
+/// source says which device it is.
+fn mounted_loop(mount: &Mount) -> Option<DeviceNumber> {
+    if mount.fs_type == "btrfs" {
+        return device::of_node(Path::new(&mount.source)).ok().flatten();
+    }
+    (mount.device.major == LOOP_MAJOR).then_some(mount.device)
+}
+
+/// Returns the loop device whose node is bound.
+fn bound_node(mount: &Mount) -> Option<DeviceNumber> {
+    let kept_in_memory = ["devtmpfs", "tmpfs"].contains(&mount.fs_type.as_str());
+    let is_loop = |name: &OsStr| name.to_string_lossy().starts_with("loop");
+    let named = mount.root.file_name().is_some_and(is_loop);
+    let number = (kept_in_memory && named).then(|| device::of_node(&mount.at));
+    number.and_then(std::result::Result::ok).flatten()
+}
+
+fn not_mounted(why: Failure, options: &Options) -> Error {
+    // The flags themselves are not repeated: there may be a password among them. The kernel names the one it means.
+    let known = sys::mount::vfs_flags(&options.flags);
+    let is_ours = |flag: &String| known.contains(&flag.as_str());
+    match why.errno() {
+        Some(Errno::INVAL) if !options.flags.iter().all(is_ours) => Error::Invalid {
+            field: "volume_capability.mount.mount_flags",
+            reason: format!("the kernel does not take them: {why}"),
+        },
+        _ => Error::Unfit {
+            reason: "the file system cannot be mounted".into(),
+            source: Some(why.into()),
+        },
+    }
+}
+
+fn busy(path: &Path, why: Failure) -> Error {
+    match why.errno() {
+        Some(Errno::BUSY) => {
+            let at = path.display();
+            Error::unfit(format!("a process still uses {at}; end it, then it will be unmounted"))
+        }
+        _ => Error::internal(format!("unmount {}", path.display()), why),
+    }
+}

@@ -1,0 +1,141 @@
+//! The node of the memory backend: a mount table in memory, plain directories and files on disk, no rights.
+//!
+//! A mount is a row of the table; a published volume is besides a directory or a file at the target path, as an
+//! orchestrator expects to find it. The table is this node's kernel, so it dies with the process, as a kernel
+//! does.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Host, Options, Place, Usage, target};
+use crate::backend::{Device, Ensured};
+use crate::error::{Error, Result};
+use crate::volume::{Bytes, FsType};
+
+/// A simulated node; clones are the same node.
+#[derive(Debug, Clone, Default)]
+pub struct Simulated {
+    table: Arc<Mutex<Vec<Place>>>,
+}
+
+// === impl Simulated ===
+
+impl Simulated {
+    /// Returns every place of the device.
+    pub fn places(&self, device: &Device) -> Vec<Place> {
+        let is_of = |place: &&Place| place.device == Some(device.number);
+        self.table().iter().filter(is_of).cloned().collect()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, device: &Device, at: &Path, options: &Options, is_node: bool) {
+        let (read_only, flags) = (options.read_only, options.flags.clone());
+        let what = device.path.display().to_string();
+        let device = Some(device.number);
+        let (at, is_stuck) = (at.to_owned(), false);
+        self.table().push(Place { at, device, what, read_only, is_stuck, flags, is_node });
+    }
+
+    fn top(&self, path: &Path) -> Option<Place> {
+        self.table().iter().rev().find(|place| place.at == path).cloned()
+    }
+}
+
+#[async_trait]
+impl Host for Simulated {
+    /// The table knows paths as they were given.
+    async fn resolve(&self, path: PathBuf) -> PathBuf {
+        path
+    }
+
+    async fn places_of(&self, device: &Device) -> Result<Vec<Place>> {
+        Ok(self.places(device))
+    }
+
+    async fn place_at(&self, path: &Path) -> Result<Option<Place>> {
+        Ok(self.top(path))
+    }
+
+    async fn mount(&self, device: &Device, _: FsType, at: &Path, options: &Options) -> Result<()> {
+        self.add(device, at, options, false);
+        Ok(())
+    }
+
+    async fn bind_directory(&self, from: &Path, to: &Path, options: &Options) -> Result<()> {
+        let nothing = || Error::unfit(format!("nothing is mounted at {}", from.display()));
+        let staged = self.top(from).ok_or_else(nothing)?;
+        target::ensure_directory(to)?;
+        let read_only = staged.read_only || options.read_only;
+        let flags = options.flags.clone();
+        self.table().push(Place { at: to.to_owned(), read_only, flags, ..staged });
+        Ok(())
+    }
+
+    async fn bind_device(&self, device: &Device, to: &Path, read_only: bool) -> Result<()> {
+        target::ensure_file(to)?;
+        self.add(device, to, &Options { read_only, flags: Vec::new() }, true);
+        Ok(())
+    }
+
+    async fn unmount(&self, path: &Path) -> Result<Ensured<()>> {
+        let mut table = self.table();
+        let before = table.len();
+        table.retain(|place| place.at != path);
+        Ok(if table.len() < before { Ensured::Made(()) } else { Ensured::Found(()) })
+    }
+
+    /// A simulated device never loses its image, and the image is named as the device is.
+    async fn image_behind(&self, place: &Place) -> Option<PathBuf> {
+        Some(PathBuf::from(&place.what))
+    }
+
+    async fn remove_target(&self, path: &Path) -> Result<()> {
+        target::remove(path)
+    }
+
+    async fn grow(&self, _: &Path, _: FsType) -> Result<()> {
+        Ok(())
+    }
+
+    async fn usage(&self, _: &Path) -> Result<Usage> {
+        let total = Bytes::gib(1);
+        Ok(Usage {
+            total,
+            used: Bytes::ZERO,
+            available: total,
+            inodes: 1 << 16,
+            inodes_used: 3,
+            inodes_free: (1 << 16) - 3,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::device::DeviceNumber;
+
+    #[tokio::test]
+    async fn what_is_mounted_is_found_at_its_path_and_by_its_device_until_it_is_unmounted() {
+        let room = tempfile::tempdir().unwrap();
+        let host = Simulated::default();
+        let number = DeviceNumber { major: 0, minor: 1 };
+        let device = Device { path: PathBuf::from("/dev/simulated1"), number };
+        let (staging, to) = (room.path().join("staging"), room.path().join("target"));
+        host.mount(&device, FsType::Xfs, &staging, &Options::default()).await.unwrap();
+        let read_only = Options { read_only: true, flags: vec![] };
+        host.bind_directory(&staging, &to, &read_only).await.unwrap();
+        assert!(to.is_dir());
+        assert!(host.place_at(&to).await.unwrap().unwrap().read_only);
+        assert_eq!(host.places_of(&device).await.unwrap().len(), 2);
+        assert!(host.unmount(&to).await.unwrap().is_made());
+        assert!(!host.unmount(&to).await.unwrap().is_made());
+        host.remove_target(&to).await.unwrap();
+        assert!(!to.exists());
+    }
+}
