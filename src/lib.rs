@@ -5,12 +5,15 @@
 //! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
 
 pub mod backend;
+pub mod controller;
 pub mod csi;
 pub mod error;
 pub mod fault;
 pub mod fs;
 pub mod host;
+pub mod identity;
 pub mod locks;
+pub mod node;
 pub mod rpc;
 pub mod sys;
 pub mod tool;

@@ -1,0 +1,216 @@
+//! The Controller service: parse, lock, call, reply.
+//!
+//! It knows pools by the [`Backend`](crate::backend::Backend) trait alone and assumes nothing about where they
+//! are. Each RPC is a function in a file of its own; this file only says which one answers.
+
+mod capacity;
+mod create;
+mod delete;
+mod expand;
+mod list;
+mod publish;
+mod snapshot;
+mod validate;
+
+pub(crate) use delete::known;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::backend::Registry;
+use crate::csi::v1;
+use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
+use crate::locks::Locks;
+use crate::rpc::{Method, answer};
+use crate::volume::{Bytes, Topology, Volume, VolumeId};
+
+/// What the Controller service works with.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    shared: Arc<Settings>,
+}
+
+/// The parts and the settings of the service.
+#[derive(Debug)]
+pub struct Settings {
+    /// The pools.
+    pub pools: Registry,
+    /// Shared with the Node service, where both are one process.
+    pub locks: Locks,
+    /// The node that the pools live on.
+    pub node: String,
+    /// Whether ControllerPublish is on.
+    pub attach: bool,
+    /// How many volumes a node may have attached; 0 is no limit.
+    pub max_volumes_per_node: u32,
+    /// The volumes whose attachment is being written.
+    pub attaching: Mutex<HashSet<VolumeId>>,
+    /// The size of a volume that nobody gave one.
+    pub default_size: Bytes,
+}
+
+const ALWAYS: [rpc::Type; 8] = [
+    rpc::Type::CreateDeleteVolume,
+    rpc::Type::ListVolumes,
+    rpc::Type::GetCapacity,
+    rpc::Type::CreateDeleteSnapshot,
+    rpc::Type::ListSnapshots,
+    rpc::Type::CloneVolume,
+    rpc::Type::ExpandVolume,
+    rpc::Type::SingleNodeMultiWriter,
+];
+
+const WITH_ATTACH: [rpc::Type; 2] = [rpc::Type::PublishUnpublishVolume, rpc::Type::PublishReadonly];
+
+// === impl Controller ===
+
+impl Controller {
+    /// Returns the service with these parts.
+    pub fn new(settings: Settings) -> Self {
+        Self { shared: Arc::new(settings) }
+    }
+
+    fn capabilities(&self) -> v1::ControllerGetCapabilitiesResponse {
+        let attach: &[rpc::Type] = if self.shared.attach { &WITH_ATTACH } else { &[] };
+        let all = ALWAYS.iter().chain(attach);
+        let capability = |kind: &rpc::Type| v1::ControllerServiceCapability {
+            r#type: Some(Type::Rpc(Rpc { r#type: (*kind).into() })),
+        };
+        v1::ControllerGetCapabilitiesResponse { capabilities: all.map(capability).collect() }
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Returns the volume as CSI has it.
+    fn to_csi(&self, volume: &Volume) -> v1::Volume {
+        v1::Volume {
+            volume_id: volume.id.to_string(),
+            capacity_bytes: volume.size.to_csi(),
+            content_source: volume.source.as_ref().map(crate::volume::Source::to_csi),
+            accessible_topology: vec![self.topology().to_csi()],
+            ..v1::Volume::default()
+        }
+    }
+
+    fn topology(&self) -> Topology {
+        Topology::of_node(&self.node)
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[async_trait]
+impl v1::controller_server::Controller for Controller {
+    async fn create_volume(
+        &self,
+        request: Request<v1::CreateVolumeRequest>,
+    ) -> Reply<v1::CreateVolumeResponse> {
+        answer(
+            Method::CreateVolume,
+            create::create_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn delete_volume(
+        &self,
+        request: Request<v1::DeleteVolumeRequest>,
+    ) -> Reply<v1::DeleteVolumeResponse> {
+        answer(
+            Method::DeleteVolume,
+            delete::delete_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_publish_volume(
+        &self,
+        request: Request<v1::ControllerPublishVolumeRequest>,
+    ) -> Reply<v1::ControllerPublishVolumeResponse> {
+        answer(
+            Method::ControllerPublishVolume,
+            publish::publish(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_unpublish_volume(
+        &self,
+        request: Request<v1::ControllerUnpublishVolumeRequest>,
+    ) -> Reply<v1::ControllerUnpublishVolumeResponse> {
+        answer(
+            Method::ControllerUnpublishVolume,
+            publish::unpublish(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn validate_volume_capabilities(
+        &self,
+        request: Request<v1::ValidateVolumeCapabilitiesRequest>,
+    ) -> Reply<v1::ValidateVolumeCapabilitiesResponse> {
+        answer(
+            Method::ValidateVolumeCapabilities,
+            validate::validate(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn list_volumes(
+        &self,
+        request: Request<v1::ListVolumesRequest>,
+    ) -> Reply<v1::ListVolumesResponse> {
+        answer(Method::ListVolumes, list::list_volumes(&self.shared, request.into_inner()).await)
+    }
+
+    async fn get_capacity(
+        &self,
+        request: Request<v1::GetCapacityRequest>,
+    ) -> Reply<v1::GetCapacityResponse> {
+        answer(
+            Method::GetCapacity,
+            capacity::get_capacity(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn create_snapshot(
+        &self,
+        request: Request<v1::CreateSnapshotRequest>,
+    ) -> Reply<v1::CreateSnapshotResponse> {
+        answer(Method::CreateSnapshot, snapshot::create(&self.shared, request.into_inner()).await)
+    }
+
+    async fn delete_snapshot(
+        &self,
+        request: Request<v1::DeleteSnapshotRequest>,
+    ) -> Reply<v1::DeleteSnapshotResponse> {
+        answer(Method::DeleteSnapshot, snapshot::delete(&self.shared, request.into_inner()).await)
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<v1::ListSnapshotsRequest>,
+    ) -> Reply<v1::ListSnapshotsResponse> {
+        answer(
+            Method::ListSnapshots,
+            list::list_snapshots(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_expand_volume(
+        &self,
+        request: Request<v1::ControllerExpandVolumeRequest>,
+    ) -> Reply<v1::ControllerExpandVolumeResponse> {
+        answer(
+            Method::ControllerExpandVolume,
+            expand::expand_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_get_capabilities(
+        &self,
+        _request: Request<v1::ControllerGetCapabilitiesRequest>,
+    ) -> Reply<v1::ControllerGetCapabilitiesResponse> {
+        Ok(Response::new(self.capabilities()))
+    }
+}

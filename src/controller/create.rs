@@ -1,0 +1,184 @@
+//! CreateVolume: an empty volume, a restored snapshot or a clone.
+
+use super::Settings;
+use crate::backend::Pool;
+use crate::csi::v1;
+use crate::error::{Error, Noun, Result};
+use crate::locks::Guard;
+use crate::rpc::record_volume;
+use crate::volume::{
+    Asked, BlockSize, Bytes, Capability, Content, FsType, Name, NewVolume, Parameters, SizeLimits,
+    Source, Volume, VolumeId,
+};
+
+/// A request, parsed.
+struct Wish {
+    id: VolumeId,
+    name: Name,
+    asked: Asked,
+    capabilities: Vec<Capability>,
+    parameters: Parameters,
+    source: Option<Source>,
+}
+
+/// What a copy takes over from its source.
+struct Origin {
+    pool: String,
+    size: Bytes,
+    content: Content,
+    block_size: BlockSize,
+}
+
+pub(super) async fn create_volume(
+    settings: &Settings,
+    request: v1::CreateVolumeRequest,
+) -> Result<v1::CreateVolumeResponse> {
+    let wish = Wish::parse(&request)?;
+    record_volume(&wish.id);
+    settings.topology().satisfies(request.accessibility_requirements.as_ref())?;
+    let pool = settings.pools.choose(wish.parameters.pool.as_deref())?;
+
+    let _guard = settings.locks.try_lock(&wish.id)?;
+    let volume = match settings.pools.find(&wish.id).await? {
+        Some((home, found)) => wish.recognize(pool, home, found)?,
+        None => wish.make(settings, pool).await?,
+    };
+    Ok(v1::CreateVolumeResponse { volume: Some(settings.to_csi(&volume)) })
+}
+
+// === impl Wish ===
+
+impl Wish {
+    fn parse(request: &v1::CreateVolumeRequest) -> Result<Self> {
+        let name = Name::parse(&request.name)?;
+        if let Some(key) = request.mutable_parameters.keys().min() {
+            let reason = format!("unknown key {key:?}; a volume has no mutable parameters");
+            return Err(Error::invalid("mutable_parameters", reason));
+        }
+        Ok(Self {
+            id: VolumeId::of(&name),
+            name,
+            asked: Asked::of_csi(request.capacity_range.as_ref())?,
+            capabilities: Capability::required_list(&request.volume_capabilities)?,
+            parameters: Parameters::parse(&request.parameters)?,
+            source: request.volume_content_source.as_ref().map(Source::of_csi).transpose()?,
+        })
+    }
+
+    /// Returns the volume that exists under the id, if it is the one that is wished for.
+    ///
+    /// The source is not looked at: it may be gone since, and the repeat of an answered call is still answered.
+    fn recognize(&self, pool: &Pool, home: &Pool, found: Volume) -> Result<Volume> {
+        let how = if pool.name == home.name {
+            self.difference(&found)
+        } else {
+            Some(format!("in pool {}, not {}", home.name, pool.name))
+        };
+        match how {
+            Some(how) => Err(Error::Differs { what: Noun::Volume, id: found.id.to_string(), how }),
+            None => Ok(found),
+        }
+    }
+
+    /// Returns in what the volume differs from the wish.
+    ///
+    /// Its size is compared with what was asked at first and with what it is now: a volume that was expanded
+    /// since is still the answer to its first request.
+    fn difference(&self, found: &Volume) -> Option<String> {
+        if self.name != found.name {
+            return Some(format!("under the name {}", found.name));
+        }
+        if let Some(how) =
+            self.capabilities.iter().find_map(|wanted| wanted.mismatch(found.content))
+        {
+            return Some(how);
+        }
+        if self.source != found.source {
+            let [has, wanted] =
+                [&found.source, &self.source].map(|source| made_from(source.as_ref()));
+            return Some(format!("made {has}, not {wanted}"));
+        }
+        // A copy has the block size of its source whatever the class leaves open.
+        let default = found.source.is_none().then(BlockSize::default);
+        let block_size = self.parameters.block_size.or(default);
+        if let Some(wanted) = block_size.filter(|wanted| *wanted != found.block_size) {
+            return Some(format!("with {} blocks, not {wanted}", found.block_size));
+        }
+        let same_size = self.asked == found.asked || self.asked.fits(found.size);
+        (!same_size).then(|| format!("with a size of {}, not {}", found.size, self.asked))
+    }
+
+    async fn make(self, settings: &Settings, pool: &Pool) -> Result<Volume> {
+        let (origin, _source_guard) = match &self.source {
+            Some(source) => {
+                let (origin, guard) = find_origin(settings, source).await?;
+                self.fits_origin(pool, &origin)?;
+                (Some(origin), guard)
+            }
+            None => (None, None),
+        };
+        let content = if let Some(origin) = &origin {
+            origin.content
+        } else {
+            let xfs = pool.backend.least_size(Content::FileSystem(FsType::Xfs));
+            let size = self.asked.required.or(self.asked.limit).unwrap_or(settings.default_size);
+            Capability::content(&self.capabilities, size, xfs)?
+        };
+        let size = self.asked.choose(SizeLimits {
+            least: pool.backend.least_size(content),
+            source: origin.as_ref().map(|origin| origin.size),
+            default: settings.default_size,
+        })?;
+        let block_size = origin.map(|origin| origin.block_size).or(self.parameters.block_size);
+        let Self { id, name, asked, source, .. } = self;
+        let block_size = block_size.unwrap_or_default();
+        let new = NewVolume { id, name, size, asked, content, block_size, source };
+        Ok(pool.backend.create(&new).await?.into_inner())
+    }
+
+    /// Checks that the source can become what is wished for.
+    fn fits_origin(&self, pool: &Pool, origin: &Origin) -> Result<()> {
+        let differs = |reason| Err(Error::invalid("volume_content_source", reason));
+        if origin.pool != pool.name {
+            return differs(format!(
+                "is in pool {}; a copy in pool {} cannot be made",
+                origin.pool, pool.name
+            ));
+        }
+        let how = self.capabilities.iter().find_map(|wanted| wanted.mismatch(origin.content));
+        if let Some(how) = how {
+            return differs(format!("cannot serve the capability: {how}"));
+        }
+        match self.parameters.block_size {
+            Some(wanted) if wanted != origin.block_size => differs(format!(
+                "has {} blocks; a copy cannot have {wanted} ones",
+                origin.block_size
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns what a copy takes over, and the lock of a source that can change.
+async fn find_origin(settings: &Settings, source: &Source) -> Result<(Origin, Option<Guard>)> {
+    match source {
+        // A snapshot never changes, and deleting it leaves what is being read: any number may be restored at once.
+        Source::Snapshot(id) => {
+            let found = settings.pools.find_snapshot(id).await?;
+            let (pool, snapshot) = found.ok_or_else(|| Error::no_snapshot(id))?;
+            let (size, content, block_size) =
+                (snapshot.size, snapshot.content, snapshot.block_size);
+            Ok((Origin { pool: pool.name.clone(), size, content, block_size }, None))
+        }
+        Source::Volume(id) => {
+            let guard = settings.locks.try_lock(id)?;
+            let (pool, volume) = settings.pools.volume(id).await?;
+            let (size, content, block_size) = (volume.size, volume.content, volume.block_size);
+            Ok((Origin { pool: pool.name.clone(), size, content, block_size }, Some(guard)))
+        }
+    }
+}
+
+fn made_from(source: Option<&Source>) -> String {
+    source.map_or_else(|| "empty".to_owned(), |source| format!("from {source}"))
+}

@@ -1,0 +1,60 @@
+//! ListVolumes and ListSnapshots: pages that are sorted by id.
+
+use super::Settings;
+use super::delete::known;
+use crate::csi::v1;
+use crate::csi::v1::{list_snapshots_response, list_volumes_response};
+use crate::error::Result;
+use crate::volume::{Paging, Snapshot, SnapshotId, VolumeId};
+
+pub(super) async fn list_volumes(
+    settings: &Settings,
+    request: v1::ListVolumesRequest,
+) -> Result<v1::ListVolumesResponse> {
+    let paging: Paging<VolumeId> = Paging::parse(request.max_entries, &request.starting_token)?;
+    let volumes = settings.pools.volumes(paging.after.as_ref(), paging.wanted()).await?;
+    let page = paging.cut(volumes, |volume| volume.id.to_string());
+    let entry = |volume| list_volumes_response::Entry {
+        volume: Some(settings.to_csi(&volume)),
+        status: None,
+    };
+    let entries = page.entries.into_iter().map(entry).collect();
+    Ok(v1::ListVolumesResponse { entries, next_token: page.next_token })
+}
+
+pub(super) async fn list_snapshots(
+    settings: &Settings,
+    request: v1::ListSnapshotsRequest,
+) -> Result<v1::ListSnapshotsResponse> {
+    let paging: Paging<SnapshotId> = Paging::parse(request.max_entries, &request.starting_token)?;
+    let snapshots = matching(settings, &request, &paging).await?;
+    let page = paging.cut(snapshots, |snapshot| snapshot.id.to_string());
+    let entry =
+        |snapshot: Snapshot| list_snapshots_response::Entry { snapshot: Some(snapshot.to_csi()) };
+    let entries = page.entries.into_iter().map(entry).collect();
+    Ok(v1::ListSnapshotsResponse { entries, next_token: page.next_token })
+}
+
+/// Returns the snapshots that pass the filters; what a filter does not know matches nothing.
+async fn matching(
+    settings: &Settings,
+    request: &v1::ListSnapshotsRequest,
+    paging: &Paging<SnapshotId>,
+) -> Result<Vec<Snapshot>> {
+    let of_source = |snapshot: &Snapshot| {
+        request.source_volume_id.is_empty() || snapshot.source.as_str() == request.source_volume_id
+    };
+    let behind =
+        |snapshot: &Snapshot| paging.after.as_ref().is_none_or(|after| snapshot.id > *after);
+    if !request.snapshot_id.is_empty() {
+        let Some(id) = known(SnapshotId::required(&request.snapshot_id))? else {
+            return Ok(Vec::new());
+        };
+        let found = settings.pools.find_snapshot(&id).await?.map(|(_, snapshot)| snapshot);
+        return Ok(found.into_iter().filter(|one| of_source(one) && behind(one)).collect());
+    }
+    // A filter may leave any number out, so the page is cut behind it.
+    let most = if request.source_volume_id.is_empty() { paging.wanted() } else { usize::MAX };
+    let all = settings.pools.snapshots(paging.after.as_ref(), most).await?;
+    Ok(all.into_iter().filter(of_source).take(paging.wanted()).collect())
+}

@@ -1,0 +1,59 @@
+//! CreateSnapshot and DeleteSnapshot.
+
+use super::Settings;
+use super::delete::known;
+use crate::csi::v1;
+use crate::error::{Error, Noun, Result};
+use crate::rpc::record_volume;
+use crate::volume::{Name, NewSnapshot, Snapshot, SnapshotId, VolumeId, no_parameters};
+
+pub(super) async fn create(
+    settings: &Settings,
+    request: v1::CreateSnapshotRequest,
+) -> Result<v1::CreateSnapshotResponse> {
+    let name = Name::parse(&request.name)?;
+    if request.source_volume_id.is_empty() {
+        return Err(Error::invalid("source_volume_id", "is required"));
+    }
+    no_parameters(&request.parameters)?;
+    let id = SnapshotId::of(&name);
+    let source = VolumeId::required(&request.source_volume_id)?;
+    record_volume(&source);
+    let _snapshot_guard = settings.locks.try_lock(&id)?;
+    // Found before the source is looked at: the repeat of an answered call is answered even when the source
+    // is gone or busy.
+    let snapshot = if let Some((_, found)) = settings.pools.find_snapshot(&id).await? {
+        same_source(found, &name, &source)?
+    } else {
+        let _source_guard = settings.locks.try_lock(&source)?;
+        let (pool, _) = settings.pools.volume(&source).await?;
+        pool.snapshots()?.cut(&NewSnapshot { id, name, source }).await?.into_inner()
+    };
+    Ok(v1::CreateSnapshotResponse { snapshot: Some(snapshot.to_csi()) })
+}
+
+pub(super) async fn delete(
+    settings: &Settings,
+    request: v1::DeleteSnapshotRequest,
+) -> Result<v1::DeleteSnapshotResponse> {
+    let Some(id) = known(SnapshotId::required(&request.snapshot_id))? else {
+        return Ok(v1::DeleteSnapshotResponse {});
+    };
+    record_volume(&id);
+    let _guard = settings.locks.try_lock(&id)?;
+    if let Some((pool, _)) = settings.pools.find_snapshot(&id).await? {
+        pool.snapshots().map(|snapshots| snapshots.delete(&id))?.await?;
+    }
+    Ok(v1::DeleteSnapshotResponse {})
+}
+
+fn same_source(found: Snapshot, name: &Name, source: &VolumeId) -> Result<Snapshot> {
+    let how = if found.source != *source {
+        format!("of volume {}, not {source}", found.source)
+    } else if found.name != *name {
+        format!("under the name {}", found.name)
+    } else {
+        return Ok(found);
+    };
+    Err(Error::Differs { what: Noun::Snapshot, id: found.id.to_string(), how })
+}

@@ -1,0 +1,181 @@
+//! NodeStage and NodeUnstage: the volume becomes a device, its file system is mounted once for the node.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::volume::{At, foreign, look, serves};
+use super::{Settings, path};
+use crate::backend::{Attached, Device, Ensured, Pool};
+use crate::controller::known;
+use crate::csi::v1;
+use crate::error::{Error, Noun, Result};
+use crate::host::{Options, Place};
+use crate::rpc::record_volume;
+use crate::volume::{Capability, Content, FsType, Volume, VolumeId};
+
+pub(super) async fn stage(
+    settings: &Settings,
+    request: v1::NodeStageVolumeRequest,
+) -> Result<v1::NodeStageVolumeResponse> {
+    let id = VolumeId::required(&request.volume_id);
+    let staging = path::required("staging_target_path", &request.staging_target_path)?;
+    let capability = Capability::required(request.volume_capability.as_ref())?;
+    let id = id?;
+    record_volume(&id);
+    let staging = settings.host.resolve(staging).await;
+    let _guard = settings.locks.try_lock(&id)?;
+    let (pool, volume) = settings.pools.volume(&id).await?;
+    serves(&volume, &capability)?;
+    ensure(settings, pool, &volume, &staging, &capability).await?;
+    Ok(v1::NodeStageVolumeResponse {})
+}
+
+pub(super) async fn unstage(
+    settings: &Settings,
+    request: v1::NodeUnstageVolumeRequest,
+) -> Result<v1::NodeUnstageVolumeResponse> {
+    let id = known(VolumeId::required(&request.volume_id))?;
+    let staging = path::required("staging_target_path", &request.staging_target_path)?;
+    let Some(id) = id else { return Ok(v1::NodeUnstageVolumeResponse {}) };
+    record_volume(&id);
+    let staging = settings.host.resolve(staging).await;
+    let _guard = settings.locks.try_lock(&id)?;
+    undo(settings, &id, &staging).await?;
+    Ok(v1::NodeUnstageVolumeResponse {})
+}
+
+/// Makes sure that the volume is staged as wanted, and says whether that took anything.
+///
+/// Publish calls it, too: after a reboot kubelet may publish without staging.
+pub(super) async fn ensure(
+    settings: &Settings,
+    pool: &Pool,
+    volume: &Volume,
+    staging: &Path,
+    wanted: &Capability,
+) -> Result<Ensured<()>> {
+    let before = pool.backend.attached(&volume.id).await?;
+    let Content::FileSystem(fs) = volume.content else {
+        // A raw volume is staged when it is a device; nothing is mounted for it.
+        drop(pool.backend.attach(&volume.id).await?);
+        return Ok(if before.is_some() { Ensured::Found(()) } else { Ensured::Made(()) });
+    };
+    let options = options(wanted);
+    match look(&*settings.host, before.as_ref(), staging).await? {
+        At::Ours(place) => same(&volume.id, &place, &options).map(Ensured::Found),
+        At::Foreign(place) => Err(foreign(&volume.id, &place)),
+        At::Nothing => {
+            let attached = pool.backend.attach(&volume.id).await?;
+            mount(settings, pool, volume, (attached, fs), staging, &options)
+                .await
+                .map(Ensured::Made)
+        }
+    }
+}
+
+/// Makes sure that the volume is not staged at the path: nothing of it mounted, no device.
+///
+/// Works without a readable record, without a pool and with one whose disk is dead: kubelet must get rid of its
+/// mounts whatever is lost.
+pub(super) async fn undo(settings: &Settings, id: &VolumeId, staging: &Path) -> Result<()> {
+    let known = Known::ask(settings, id).await;
+    if let Ok(Some(device)) = &known.device {
+        let all = settings.host.places_of(device).await?;
+        if let Some(other) = all.iter().find(|place| place.at != staging) {
+            let by = format!("it is published at {}; unpublish it first", other.at.display());
+            return Err(Error::InUse { what: Noun::Volume, id: id.to_string(), by });
+        }
+    }
+    unmount(settings, &known, id, staging).await?;
+    let Some(pool) = known.keeper else { return Ok(()) };
+    let detached = pool.backend.detach(id).await;
+    if let (Err(why), Err(_)) = (&detached, &known.device) {
+        // The mount is gone, and with it what kept the device of a file system.
+        tracing::warn!(volume = %id, why = why.sentence(), "unstaged, though its pool does not answer");
+        return Ok(());
+    }
+    detached.map(drop)
+}
+
+/// What can be learned of a volume that is to be undone; a pool that does not answer hides the rest.
+pub(super) struct Known<'a> {
+    keeper: Option<&'a Pool>,
+    device: Result<Option<Device>>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) async fn ask(settings: &'a Settings, id: &VolumeId) -> Self {
+        let keeper = settings.pools.keeper(id).await;
+        let device = match keeper {
+            Some(pool) => pool.backend.attached(id).await,
+            None => Ok(None),
+        };
+        Self { keeper, device }
+    }
+}
+
+/// Unmounts the volume at the path; what is not this volume stays and is an error.
+pub(super) async fn unmount(
+    settings: &Settings,
+    known: &Known<'_>,
+    id: &VolumeId,
+    at: &Path,
+) -> Result<Ensured<()>> {
+    let device = known.device.as_ref().ok().and_then(Option::as_ref);
+    let place = match look(&*settings.host, device, at).await? {
+        At::Nothing => return Ok(Ensured::Found(())),
+        At::Ours(_) => return settings.host.unmount(at).await,
+        At::Foreign(place) => place,
+    };
+    // What is left when the record, the pool or the device is lost: the kernel still names the image by the id,
+    // and the node of a device that has no image any more is nobody's.
+    let is_rest = match settings.host.image_behind(&place).await {
+        Some(image) => image.iter().any(|part| names(part, id)),
+        None => place.is_node,
+    };
+    match &known.device {
+        _ if is_rest => settings.host.unmount(at).await,
+        Ok(_) => Err(foreign(id, &place)),
+        Err(why) => {
+            Err(Error::internal(format!("tell whose mount {} is", at.display()), why.sentence()))
+        }
+    }
+}
+
+/// Whether a directory of this name is the volume's: its id, alone or on its way out as `<id>.<uuid>`.
+fn names(directory: &OsStr, id: &VolumeId) -> bool {
+    let rest = directory.to_str().and_then(|name| name.strip_prefix(id.as_str()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+async fn mount(
+    settings: &Settings,
+    pool: &Pool,
+    volume: &Volume,
+    (attached, fs): (Attached, FsType),
+    staging: &Path,
+    options: &Options,
+) -> Result<()> {
+    let mounted = settings.host.mount(&attached.device, fs, staging, options).await;
+    // From here on the mount holds the device; without a mount nothing does, and it goes.
+    drop(attached);
+    if let Err(why) = mounted {
+        if let Err(left) = pool.backend.detach(&volume.id).await {
+            tracing::warn!(volume = %volume.id, why = left.sentence(), "a failed stage left a device");
+        }
+        return Err(why);
+    }
+    Ok(())
+}
+
+/// A reader-only mode is kept at publish; the stage is writable, so that a log can be replayed.
+fn options(wanted: &Capability) -> Options {
+    let flags = wanted.mount.as_ref().map(|mount| mount.flags.clone()).unwrap_or_default();
+    Options { read_only: flags.iter().any(|flag| flag == "ro"), flags }
+}
+
+fn same(id: &VolumeId, place: &Place, wanted: &Options) -> Result<()> {
+    let Some(how) = place.difference(wanted) else { return place.takes_writes() };
+    let how = format!("staged {how} at {}", place.at.display());
+    Err(Error::Differs { what: Noun::Volume, id: id.to_string(), how })
+}
