@@ -4,7 +4,10 @@
 //! [`volume`] into nouns that cannot be wrong, is carried out by [`controller`] or [`node`] against a
 //! [`backend`], which asks the kernel through [`fs`], [`tool`] and [`sys`].
 
+pub mod admin;
 pub mod backend;
+pub mod cli;
+pub mod config;
 pub mod controller;
 pub mod csi;
 pub mod error;
@@ -13,8 +16,10 @@ pub mod fs;
 pub mod host;
 pub mod identity;
 pub mod locks;
+pub mod logging;
 pub mod node;
 pub mod rpc;
+pub mod server;
 pub mod sys;
 pub mod tool;
 pub mod volume;

@@ -1,0 +1,104 @@
+//! The pools of the config, opened: what a driver does at start, and a verb that writes while no driver runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::backend::image::{self, ImagePool};
+use crate::backend::memory::Memory;
+use crate::backend::{Backend, Pool, Registry};
+use crate::config::{self, Config, Kind, NodeId};
+use crate::error::Result;
+use crate::host::Host;
+use crate::host::kernel::Kernel;
+use crate::host::simulated::Simulated;
+use crate::tool::Programs;
+
+/// The directory below the state directory for the mounts that nobody else is to see.
+const MOUNTS: &str = "mounts";
+
+/// The pools and the node they are on.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) pools: Registry,
+    pub(super) host: Arc<dyn Host>,
+}
+
+/// Opens all pools of the config; one that cannot be opened is an error that names it.
+pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<Opened, Failure> {
+    let simulated = Simulated::default();
+    let mut pools = Vec::new();
+    for pool in &config.pools {
+        let backend = open_one(config, node, pool, &simulated).await.map_err(|error| {
+            Failure::failed(format!("cannot open pool {}: {}", pool.name, error.sentence()))
+        })?;
+        pools.push(Pool { name: pool.name.clone(), backend });
+    }
+    let host: Arc<dyn Host> =
+        if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
+    Ok(Opened { pools: Registry::new(pools), host })
+}
+
+async fn open_one(
+    config: &Config,
+    node: &NodeId,
+    pool: &config::Pool,
+    simulated: &Simulated,
+) -> Result<Arc<dyn Backend>> {
+    match &pool.kind {
+        Kind::Memory { size } => Ok(Arc::new(Memory::new(&pool.name, *size, simulated.clone()))),
+        Kind::Image(image) => Ok(ImagePool::open(settings(config, node, &pool.name, image)).await?),
+    }
+}
+
+/// Returns what an image pool is told.
+pub(super) fn settings(
+    config: &Config,
+    node: &NodeId,
+    name: &str,
+    pool: &config::ImagePool,
+) -> image::Settings {
+    image::Settings {
+        name: name.to_owned(),
+        node: node.to_string(),
+        place: pool.place.clone(),
+        provisioning: pool.provisioning,
+        reserve: pool.reserve,
+        low_water: pool.low_water,
+        mount_dir: config.state_dir.join(MOUNTS),
+        require_shared_mounts: config.require_shared_mounts,
+        freeze_limit: config.freeze_limit,
+    }
+}
+
+/// Returns the settings of the image pools, in the order of the config.
+pub(super) fn image_pools(config: &Config, node: &NodeId) -> Vec<image::Settings> {
+    let of = |pool: &config::Pool| match &pool.kind {
+        Kind::Image(image) => Some(settings(config, node, &pool.name, image)),
+        Kind::Memory { .. } => None,
+    };
+    config.pools.iter().filter_map(of).collect()
+}
+
+/// Looks for the programs in the directories of the config, and makes what was found the process's own.
+pub(super) fn find_programs(config: &Config) -> Programs {
+    let programs = match &config.program_dirs {
+        Some(directories) => Programs::find_in(directories),
+        None => Programs::find(),
+    };
+    if programs.clone().share().is_err() {
+        tracing::debug!("the programs were looked for before");
+    }
+    programs
+}
+
+/// Makes the state directory, which nobody else may look into.
+pub(super) fn make_state_dir(path: &Path) -> std::result::Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    const PRIVATE: u32 = 0o700;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(PRIVATE).create(path);
+    made.map_err(|error| {
+        Failure::failed(format!("cannot make stateDir {}: {error}", path.display()))
+    })
+}

@@ -1,0 +1,167 @@
+//! The driver: pools, then sockets, then service until a signal, then the drain.
+
+mod routes;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport;
+
+use super::doctor;
+use super::failure::Failure;
+use super::options::DriverOptions;
+use super::pools::{self, Opened};
+use crate::config::{Config, Endpoint, NodeId};
+use crate::locks::Locks;
+use crate::logging::{self, Levels};
+use crate::rpc::Calls;
+use crate::server::{self, Drain, Ended, Socket, Stops};
+
+pub(super) use routes::Mode;
+
+/// What `orlop all --help` shows below the options.
+pub(super) const ALL_EXAMPLES: &str = include_str!("help/all.txt");
+
+/// What `orlop controller --help` and `orlop node --help` show below the options.
+pub(super) const APART: &str = include_str!("help/apart.txt");
+
+/// The socket of `orlop all` where nothing else is said.
+const USUAL_SOCKET: &str = "/run/orlop/csi.sock";
+
+/// What a driver is started with.
+#[derive(Debug)]
+struct Setup {
+    mode: Mode,
+    config: Config,
+    node: NodeId,
+    endpoint: Endpoint,
+    admin: Endpoint,
+}
+
+/// Serves until a signal asks it to stop.
+pub(super) async fn run(mode: Mode, options: DriverOptions) -> Result<ExitCode, Failure> {
+    let levels = logging::start(options.log_format, options.log_level.clone())?;
+    let setup = Setup::of(mode, options)?;
+    // From here on a signal ends the driver in order, however far it has come.
+    let mut signals = Stops::new()?;
+    setup.check_sockets().await?;
+    tokio::select! {
+        opened = setup.open() => setup.serve(opened?, levels, signals).await,
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped before it was ready");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+// === impl Setup ===
+
+impl Setup {
+    fn of(mode: Mode, options: DriverOptions) -> Result<Self, Failure> {
+        let (config, node) = options.config.read()?;
+        let endpoint = endpoint(mode, options.endpoint, &config)?;
+        let admin = config.admin_socket();
+        let admin =
+            admin.map_err(|mistake| Failure::misconfigured(format!("stateDir: {mistake}")))?;
+        Ok(Self { mode, config, node, endpoint, admin })
+    }
+
+    /// Looks at the sockets before anything else: a second driver is refused before it touches a pool.
+    async fn check_sockets(&self) -> Result<(), Failure> {
+        if self.endpoint.path() == Path::new(USUAL_SOCKET) {
+            make_usual_directory()?;
+        }
+        Socket::check(&self.endpoint).await?;
+        pools::make_state_dir(&self.config.state_dir)?;
+        Ok(Socket::check(&self.admin).await?)
+    }
+
+    async fn open(&self) -> Result<Opened, Failure> {
+        let missing = pools::find_programs(&self.config).missing();
+        // A simulated volume is not formatted.
+        for program in missing.into_iter().filter(|_| !self.config.is_simulated()) {
+            let package = program.package();
+            tracing::warn!(package, "{program} is not installed: what needs it will fail");
+        }
+        if self.mode != Mode::Controller {
+            if let Some(wrong) = doctor::unshared_mounts(&self.config) {
+                return Err(Failure::failed(wrong));
+            }
+            for role in &self.config.roles.without_endpoint {
+                tracing::info!("role {role} has no endpoint: not served");
+            }
+        }
+        pools::open(&self.config, &self.node).await
+    }
+
+    async fn serve(
+        self,
+        opened: Opened,
+        levels: Levels,
+        mut signals: Stops,
+    ) -> Result<ExitCode, Failure> {
+        // Only now: whoever can connect is answered.
+        let (csi, admin) =
+            (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
+        let (calls, locks, stop) = (Calls::default(), Locks::default(), CancellationToken::new());
+        let routes = routes::of(&self, opened, &locks, levels);
+        let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
+        let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
+        let mut serving = tokio::spawn(async move { tokio::try_join!(csi, admin).map(|_| ()) });
+
+        let pools: Vec<&str> = self.config.pools.iter().map(|pool| pool.name.as_str()).collect();
+        tracing::info!(
+            endpoint = %self.endpoint, node = %self.node, pools = pools.join(","),
+            version = env!("CARGO_PKG_VERSION"), "serving {}", self.mode
+        );
+        tokio::select! {
+            name = signals.next() => tracing::info!(signal = name, "asked to stop"),
+            ended = &mut serving => return Err(ended_by_itself(ended)),
+        }
+        let drain = Drain { stop, calls, locks, grace: self.config.shutdown_grace };
+        match drain.run(finish(serving), signals.next()).await {
+            Ended::Cleanly => Ok(ExitCode::SUCCESS),
+            Ended::Unfinished => Ok(ExitCode::FAILURE),
+        }
+    }
+}
+
+type Serving = JoinHandle<Result<(), transport::Error>>;
+
+/// Waits for the connections to be done.
+async fn finish(serving: Serving) {
+    match serving.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a connection did not end well"),
+        Err(error) => tracing::error!(%error, "the server did not end well"),
+    }
+}
+
+fn ended_by_itself(ended: Result<Result<(), transport::Error>, tokio::task::JoinError>) -> Failure {
+    match ended {
+        Ok(Ok(())) => Failure::failed("the server stopped by itself"),
+        Ok(Err(error)) => error.into(),
+        Err(error) => error.into(),
+    }
+}
+
+fn endpoint(mode: Mode, flag: Option<Endpoint>, config: &Config) -> Result<Endpoint, Failure> {
+    if let Some(endpoint) = flag.or_else(|| config.roles.volumes.clone()) {
+        return Ok(endpoint);
+    }
+    match mode {
+        Mode::All => Ok(Endpoint::at(Path::new(USUAL_SOCKET))?),
+        Mode::Controller | Mode::Node => Err(Failure::misconfigured(
+            "no endpoint: give --endpoint, the variable CSI_ENDPOINT or roles.volumes.endpoint in the config",
+        )),
+    }
+}
+
+/// Makes the directory of the usual socket, which is ours; those of other sockets belong to whoever chose them.
+fn make_usual_directory() -> Result<(), Failure> {
+    let directory = Path::new(USUAL_SOCKET).parent().unwrap_or(Path::new("/"));
+    let made = std::fs::create_dir_all(directory);
+    made.map_err(|error| Failure::failed(format!("cannot make {}: {error}", directory.display())))
+}

@@ -1,0 +1,85 @@
+//! Which services a mode serves.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tonic::service::Routes;
+
+use super::{Opened, Setup};
+use crate::admin::Admin;
+use crate::controller::{self, Controller};
+use crate::csi::admin::admin_server::AdminServer;
+use crate::csi::v1::controller_server::ControllerServer;
+use crate::csi::v1::identity_server::IdentityServer;
+use crate::csi::v1::node_server::NodeServer;
+use crate::identity::Identity;
+use crate::locks::Locks;
+use crate::logging::Levels;
+use crate::node::{self, Node};
+
+/// Which services one process serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Mode {
+    /// Both.
+    All,
+    /// The Controller service.
+    Controller,
+    /// The Node service.
+    Node,
+}
+
+/// What is served on the two sockets.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) csi: Routes,
+    pub(super) admin: Routes,
+}
+
+/// Returns the services of the mode, which share the pools and the locks.
+pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -> Served {
+    // The pools are open before anything is answered, so whoever gets an answer gets this one.
+    let ready = Arc::new(AtomicBool::new(true));
+    let mut csi = Routes::builder();
+    csi.add_service(IdentityServer::new(Identity::new(ready)));
+    if setup.mode != Mode::Node {
+        csi.add_service(ControllerServer::new(controller(setup, &opened, locks)));
+    }
+    if setup.mode != Mode::Controller {
+        csi.add_service(NodeServer::new(node(setup, &opened, locks)));
+    }
+    let admin = Admin::new(opened.pools, locks.clone(), levels);
+    Served { csi: csi.routes(), admin: Routes::new(AdminServer::new(admin)) }
+}
+
+fn controller(setup: &Setup, opened: &Opened, locks: &Locks) -> Controller {
+    Controller::new(controller::Settings {
+        pools: opened.pools.clone(),
+        locks: locks.clone(),
+        node: setup.node.to_string(),
+        attach: setup.config.attach.unwrap_or(setup.mode == Mode::All),
+        max_volumes_per_node: setup.config.max_volumes_per_node,
+        attaching: tokio::sync::Mutex::default(),
+        default_size: setup.config.default_size,
+    })
+}
+
+fn node(setup: &Setup, opened: &Opened, locks: &Locks) -> Node {
+    Node::new(node::Settings {
+        pools: opened.pools.clone(),
+        locks: locks.clone(),
+        host: Arc::clone(&opened.host),
+        node: setup.node.to_string(),
+        max_volumes_per_node: setup.config.max_volumes_per_node,
+    })
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "controller and node",
+            Self::Controller => "controller",
+            Self::Node => "node",
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! The pools that a verb could not read: what the others say is printed all the same.
+
+use std::process::ExitCode;
+
+use super::failure::Failure;
+use crate::error::Result;
+
+/// What could not be read, in words.
+#[derive(Debug, Default)]
+pub(super) struct Unreadable(Vec<String>);
+
+// === impl Unreadable ===
+
+impl Unreadable {
+    /// Returns what the pool said, or keeps why it did not.
+    pub(super) fn keep<T>(&mut self, pool: &str, outcome: Result<T>) -> Option<T> {
+        outcome.map_err(|error| self.0.push(format!("pool {pool}: {}", error.sentence()))).ok()
+    }
+
+    /// Returns whether every pool could be read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Ends the verb: well, if every pool could be read.
+    pub(super) fn end(self) -> std::result::Result<ExitCode, Failure> {
+        if self.0.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Failure::failed(format!("cannot read {}", self.0.join("; "))))
+    }
+}

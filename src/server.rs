@@ -1,0 +1,41 @@
+//! Which services listen on which socket; the only user of tonic's transport.
+//!
+//! The address that a client thinks it calls (`:authority`) means nothing here: a Unix socket has none.
+
+mod drain;
+mod signal;
+mod socket;
+
+use std::future::Future;
+
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+pub use drain::{Drain, Ended};
+pub use signal::Stops;
+pub use socket::{Socket, SocketError, SocketFile};
+
+use crate::rpc::{Calls, CallsLayer};
+
+/// Serves the routes on the socket until it is told to stop, then until every connection is done.
+///
+/// A connection is done when its calls are answered, not when their work ends: see [`Calls::finished`].
+pub fn serve(
+    socket: Socket,
+    routes: Routes,
+    calls: Calls,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send {
+    let Socket { listener, file } = socket;
+    let stopped = async move {
+        stop.cancelled().await;
+        // First the file and then the listener: who comes now finds nothing, rather than nobody.
+        drop(file);
+    };
+    Server::builder()
+        .layer(CallsLayer::new(calls))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopped)
+}
