@@ -1,0 +1,138 @@
+//! A driver behind a real socket, with clients of its services.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use orlop::backend::{Backend, Pool, Registry};
+use orlop::controller::{self, Controller};
+use orlop::csi::v1;
+use orlop::csi::v1::controller_client::ControllerClient;
+use orlop::csi::v1::identity_client::IdentityClient;
+use orlop::csi::v1::node_client::NodeClient;
+use orlop::host::Host;
+use orlop::identity::Identity;
+use orlop::locks::Locks;
+use orlop::node::{self, Node};
+use orlop::volume::Bytes;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::{Channel, Endpoint, Server};
+
+/// The node that every test driver runs on.
+pub const NODE: &str = "n1";
+
+/// A running driver; it stops with its runtime.
+#[derive(Debug)]
+pub struct Driver {
+    pub identity: IdentityClient<Channel>,
+    pub controller: ControllerClient<Channel>,
+    pub node: NodeClient<Channel>,
+    pub locks: Locks,
+    /// A directory for staging and target paths, and the socket.
+    pub room: tempfile::TempDir,
+    served: tokio::task::JoinHandle<()>,
+}
+
+// === impl Driver ===
+
+impl Driver {
+    /// Starts a driver with one pool, attaching at most `limit` volumes.
+    pub async fn start(backend: Arc<dyn Backend>, host: Arc<dyn Host>, limit: u32) -> Self {
+        let pool = Pool { name: "default".to_owned(), backend };
+        Self::start_with(vec![pool], host, limit).await
+    }
+
+    /// Starts a driver with these pools.
+    pub async fn start_with(pools: Vec<Pool>, host: Arc<dyn Host>, limit: u32) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), pools, host, limit).await
+    }
+
+    /// Starts a driver with these pools in a room that a stopped one may have left.
+    pub async fn start_in(
+        room: tempfile::TempDir,
+        pools: Vec<Pool>,
+        host: Arc<dyn Host>,
+        limit: u32,
+    ) -> Self {
+        let socket = room.path().join("csi.sock");
+        drop(std::fs::remove_file(&socket));
+        let locks = Locks::default();
+        let pools = Registry::new(pools);
+        let controller = Controller::new(controller::Settings {
+            pools: pools.clone(),
+            locks: locks.clone(),
+            node: NODE.to_owned(),
+            attach: true,
+            max_volumes_per_node: limit,
+            attaching: tokio::sync::Mutex::default(),
+            default_size: Bytes::gib(1),
+        });
+        let node = Node::new(node::Settings {
+            pools,
+            locks: locks.clone(),
+            host,
+            node: NODE.to_owned(),
+            max_volumes_per_node: limit,
+        });
+        let served = serve(&socket, controller, node);
+        let channel = connect(socket).await;
+        Self {
+            identity: IdentityClient::new(channel.clone()),
+            controller: ControllerClient::new(channel.clone()),
+            node: NodeClient::new(channel),
+            locks,
+            room,
+            served,
+        }
+    }
+
+    /// Ends the driver and keeps its room, with all that is mounted there.
+    pub async fn stop(self) -> tempfile::TempDir {
+        let Self { identity, controller, node, room, served, .. } = self;
+        drop((identity, controller, node));
+        served.abort();
+        assert!(served.await.unwrap_err().is_cancelled());
+        room
+    }
+
+    /// Returns a path in the driver's room.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.room.path().join(name)
+    }
+
+    /// Makes the staging directory, as the orchestrator does, and returns its path.
+    pub fn staging(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).unwrap();
+        text(&path)
+    }
+}
+
+fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::JoinHandle<()> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let identity = Identity::new(Arc::new(AtomicBool::new(true)));
+    let served = Server::builder()
+        .add_service(v1::identity_server::IdentityServer::new(identity))
+        .add_service(v1::controller_server::ControllerServer::new(controller))
+        .add_service(v1::node_server::NodeServer::new(node))
+        .serve_with_incoming(UnixListenerStream::new(listener));
+    tokio::spawn(async { served.await.unwrap() })
+}
+
+/// Connects to the socket; `localhost` is the authority that kubelet and csi-sanity send.
+pub async fn connect(socket: PathBuf) -> Channel {
+    let connector = tower::service_fn(move |_| {
+        let socket = socket.clone();
+        async move {
+            let stream = UnixStream::connect(socket).await?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    });
+    Endpoint::from_static("http://localhost").connect_with_connector(connector).await.unwrap()
+}
+
+/// Returns the path as a request has it.
+pub fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}

@@ -1,0 +1,39 @@
+//! Tests that need no privileges, in one binary.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::unnecessary_wraps,
+    clippy::wildcard_enum_match_arm,
+    dead_code,
+    reason = "tests; the common modules serve several binaries"
+)]
+
+#[path = "../common/conformance.rs"]
+mod conformance;
+#[path = "../common/driver.rs"]
+mod driver;
+#[path = "../common/model.rs"]
+mod model_of_the_driver;
+#[path = "../common/requests.rs"]
+mod requests;
+
+mod backend;
+mod bad_input;
+mod config;
+mod controller;
+mod fuzz;
+mod interface;
+mod layers;
+mod model;
+mod node;
+mod process;
+mod repeat;
+mod server;
+mod simulated;

@@ -1,0 +1,8 @@
+//! The binary as a user meets it: its sockets, its signals, its words and its exit codes.
+
+mod help;
+mod logs;
+mod misconfigured;
+mod program;
+mod sockets;
+mod stop;

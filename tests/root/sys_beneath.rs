@@ -1,0 +1,72 @@
+//! Directories that nobody is led out of, where mounts are involved, and on the pool's own file system.
+
+use std::fs::File;
+
+use orlop::sys::beneath::Dir;
+use orlop::sys::mount::{self, MountOptions};
+use rustix::io::Errno;
+
+use crate::support::{Mounted, TempPool, in_mount_namespace, new_dir};
+
+#[test]
+fn what_is_mounted_in_a_tree_survives_its_removal() {
+    in_mount_namespace();
+    let temp = tempfile::tempdir().unwrap();
+    let inner = new_dir(&new_dir(&new_dir(temp.path(), "tree"), "a"), "b");
+    std::fs::write(inner.join("file"), "").unwrap();
+    let mounted = Mounted::tmpfs(&new_dir(&inner, "mounted"));
+    std::fs::write(mounted.at().join("precious"), "kept").unwrap();
+    // The mount moves with the directory that holds it, so that its path is not the one it had.
+    let open = File::open(mounted.at()).unwrap();
+    let dir = Dir::open(temp.path()).unwrap();
+    for _ in 0..2 {
+        let refused = dir.remove_tree("tree").unwrap_err();
+        assert!(matches!(refused.errno(), Some(Errno::XDEV | Errno::BUSY)), "{refused}");
+    }
+    let inside = rustix::fs::statat(&open, "precious", rustix::fs::AtFlags::empty());
+    assert_eq!(inside.unwrap().st_size, 4);
+}
+
+#[test]
+fn a_tree_that_is_a_mount_is_not_emptied() {
+    in_mount_namespace();
+    let temp = tempfile::tempdir().unwrap();
+    let mounted = Mounted::tmpfs(&new_dir(temp.path(), "tree"));
+    std::fs::write(mounted.at().join("precious"), "kept").unwrap();
+    let dir = Dir::open(temp.path()).unwrap();
+    assert_eq!(dir.remove_tree("tree").unwrap_err().errno(), Some(Errno::XDEV));
+    assert!(mounted.at().join("precious").exists());
+}
+
+#[test]
+fn a_bound_file_in_a_tree_is_not_removed() {
+    in_mount_namespace();
+    let temp = tempfile::tempdir().unwrap();
+    let tree = new_dir(temp.path(), "tree");
+    let (outside, inside) = (temp.path().join("precious"), tree.join("bound"));
+    std::fs::write(&outside, "kept").unwrap();
+    std::fs::write(&inside, "").unwrap();
+    mount::bind(&outside, &inside, &MountOptions::default()).unwrap();
+    let dir = Dir::open(temp.path()).unwrap();
+    assert_eq!(dir.remove_tree("tree").unwrap_err().errno(), Some(Errno::BUSY));
+    assert_eq!(std::fs::read(&outside).unwrap(), b"kept");
+    mount::unmount_all(&inside).unwrap();
+    assert!(dir.remove_tree("tree").unwrap());
+}
+
+#[test]
+fn on_a_pool_an_empty_directory_is_not_replaced_and_records_are_written() {
+    in_mount_namespace();
+    let pool = TempPool::new();
+    let dir = Dir::open(&pool.path()).unwrap();
+    let (new, volumes) = (dir.create_dir("new").unwrap(), dir.create_dir("volumes").unwrap());
+    new.create_dir("v-1").unwrap().write_atomically("volume.json", b"{}").unwrap();
+    drop(volumes.create_dir("v-1").unwrap());
+    let refused = new.rename_noreplace("v-1", &volumes, "v-1").unwrap_err();
+    assert_eq!(refused.errno(), Some(Errno::EXIST));
+    assert!(volumes.remove_tree("v-1").unwrap());
+    new.rename_noreplace("v-1", &volumes, "v-1").unwrap();
+    new.sync().unwrap();
+    volumes.sync().unwrap();
+    assert_eq!(volumes.open_dir("v-1").unwrap().read("volume.json").unwrap(), b"{}");
+}
