@@ -1,0 +1,61 @@
+# One target for each thing a person wants. `make help` lists them.
+SHELL := /bin/bash
+CARGO ?= cargo
+# Tests and the demo mount file systems; as another user they ask for that right with sudo.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+RUNNER := $(if $(AS_ROOT),CARGO_TARGET_$(shell uname -m | tr a-z A-Z)_UNKNOWN_LINUX_GNU_RUNNER='$(AS_ROOT)')
+
+# The same for every test, so that everything is built once.
+FEATURES := --features root,faults
+
+.PHONY: help demo test test-unit test-it test-root test-sanity full check bench build deps tools clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: deps ## a driver, a pool and a volume's whole life, as a short story
+	$(CARGO) build --release --bin orlop --example demo
+	$(AS_ROOT) target/release/examples/demo target/release/orlop
+
+build: ## the release binary: target/release/orlop
+	$(CARGO) build --release
+
+test: deps tools ## everything that must hold: unit, it, root, sanity, short fuzz
+	$(CARGO) test $(FEATURES) --lib --bins
+	$(CARGO) test $(FEATURES) --test it
+	$(RUNNER) $(CARGO) test $(FEATURES) --test root
+	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+
+test-unit: ## the pure things, beside the code
+	$(CARGO) test $(FEATURES) --lib --bins
+
+test-it: ## a driver on the memory pool, over a real socket; needs no rights
+	$(CARGO) test $(FEATURES) --test it
+
+test-root: deps ## real loop devices, file systems and mounts
+	$(RUNNER) $(CARGO) test $(FEATURES) --test root
+
+test-sanity: deps tools ## csi-sanity against the memory and the image pool
+	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+
+full: test bench ## test, and what takes longer
+	PROPTEST_CASES=20000 $(CARGO) test $(FEATURES) --lib --test it
+
+check: ## the gate: format, lints, documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --no-deps --document-private-items
+
+bench: deps tools ## each figure, the same by hand in the same run, and the ratio
+	$(CARGO) build --release --bin orlop --example bench
+	$(AS_ROOT) target/release/examples/bench target/release/orlop
+
+deps: ## install the programs that Orlop calls and that its tests need
+	@tools/install-programs
+
+tools: ## build what the tests need from Go modules: csi-sanity
+	@tools/build
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf tools/bin
