@@ -7,6 +7,7 @@ mod capacity;
 mod create;
 mod delete;
 mod expand;
+mod get;
 mod list;
 mod publish;
 mod snapshot;
@@ -25,7 +26,7 @@ use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;
 use crate::rpc::{Method, answer};
-use crate::volume::{Bytes, Topology, Volume, VolumeId};
+use crate::volume::{Bytes, Snapshot, Topology, Volume, VolumeId};
 
 /// What the Controller service works with.
 #[derive(Debug, Clone)]
@@ -52,18 +53,24 @@ pub struct Settings {
     pub default_size: Bytes,
 }
 
-const ALWAYS: [rpc::Type; 8] = [
+const ALWAYS: [rpc::Type; 10] = [
     rpc::Type::CreateDeleteVolume,
     rpc::Type::ListVolumes,
     rpc::Type::GetCapacity,
     rpc::Type::CreateDeleteSnapshot,
     rpc::Type::ListSnapshots,
+    rpc::Type::GetSnapshot,
     rpc::Type::CloneVolume,
     rpc::Type::ExpandVolume,
+    rpc::Type::GetVolume,
     rpc::Type::SingleNodeMultiWriter,
 ];
 
-const WITH_ATTACH: [rpc::Type; 2] = [rpc::Type::PublishUnpublishVolume, rpc::Type::PublishReadonly];
+const WITH_ATTACH: [rpc::Type; 3] = [
+    rpc::Type::PublishUnpublishVolume,
+    rpc::Type::PublishReadonly,
+    rpc::Type::ListVolumesPublishedNodes,
+];
 
 // === impl Controller ===
 
@@ -87,7 +94,7 @@ impl Controller {
 
 impl Settings {
     /// Returns the volume as CSI has it.
-    fn to_csi(&self, volume: &Volume) -> v1::Volume {
+    fn volume_to_csi(&self, volume: &Volume) -> v1::Volume {
         v1::Volume {
             volume_id: volume.id.to_string(),
             capacity_bytes: volume.size.to_csi(),
@@ -95,6 +102,19 @@ impl Settings {
             accessible_topology: vec![self.topology().to_csi()],
             ..v1::Volume::default()
         }
+    }
+
+    /// Returns the snapshot as CSI has it. It can be restored where its pool is, and nowhere else.
+    fn snapshot_to_csi(&self, snapshot: &Snapshot) -> v1::Snapshot {
+        let accessible_topology = vec![self.topology().to_csi()];
+        v1::Snapshot { accessible_topology, ..snapshot.to_csi() }
+    }
+
+    /// Returns the nodes that the volume is attached to, which the attacher compares with its own records.
+    fn published_nodes(&self, volume: &Volume) -> Vec<String> {
+        // Without attaching nobody keeps the records true.
+        let attachments = if self.attach { volume.attachments.as_slice() } else { &[] };
+        attachments.iter().map(|attached| attached.node.clone()).collect()
     }
 
     fn topology(&self) -> Topology {
@@ -163,6 +183,16 @@ impl v1::controller_server::Controller for Controller {
         answer(Method::ListVolumes, list::list_volumes(&self.shared, request.into_inner()).await)
     }
 
+    async fn controller_get_volume(
+        &self,
+        request: Request<v1::ControllerGetVolumeRequest>,
+    ) -> Reply<v1::ControllerGetVolumeResponse> {
+        answer(
+            Method::ControllerGetVolume,
+            get::get_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
     async fn get_capacity(
         &self,
         request: Request<v1::GetCapacityRequest>,
@@ -195,6 +225,13 @@ impl v1::controller_server::Controller for Controller {
             Method::ListSnapshots,
             list::list_snapshots(&self.shared, request.into_inner()).await,
         )
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<v1::GetSnapshotRequest>,
+    ) -> Reply<v1::GetSnapshotResponse> {
+        answer(Method::GetSnapshot, get::get_snapshot(&self.shared, request.into_inner()).await)
     }
 
     async fn controller_expand_volume(

@@ -22,8 +22,11 @@ pub struct Identity {
 }
 
 /// The plugin capabilities, in the order of the contract.
-const SERVICES: [service::Type; 2] =
-    [service::Type::ControllerService, service::Type::VolumeAccessibilityConstraints];
+const SERVICES: [service::Type; 3] = [
+    service::Type::ControllerService,
+    service::Type::VolumeAccessibilityConstraints,
+    service::Type::SnapshotAccessibilityConstraints,
+];
 
 // === impl Identity ===
 

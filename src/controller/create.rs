@@ -43,7 +43,7 @@ pub(super) async fn create_volume(
         Some((home, found)) => wish.recognize(pool, home, found)?,
         None => wish.make(settings, pool).await?,
     };
-    Ok(v1::CreateVolumeResponse { volume: Some(settings.to_csi(&volume)) })
+    Ok(v1::CreateVolumeResponse { volume: Some(settings.volume_to_csi(&volume)) })
 }
 
 // === impl Wish ===

@@ -3,9 +3,10 @@
 use super::Settings;
 use super::delete::known;
 use crate::csi::v1;
+use crate::csi::v1::list_volumes_response::VolumeStatus;
 use crate::csi::v1::{list_snapshots_response, list_volumes_response};
 use crate::error::Result;
-use crate::volume::{Paging, Snapshot, SnapshotId, VolumeId};
+use crate::volume::{Paging, Snapshot, SnapshotId, Volume, VolumeId};
 
 pub(super) async fn list_volumes(
     settings: &Settings,
@@ -14,9 +15,9 @@ pub(super) async fn list_volumes(
     let paging: Paging<VolumeId> = Paging::parse(request.max_entries, &request.starting_token)?;
     let volumes = settings.pools.volumes(paging.after.as_ref(), paging.wanted()).await?;
     let page = paging.cut(volumes, |volume| volume.id.to_string());
-    let entry = |volume| list_volumes_response::Entry {
-        volume: Some(settings.to_csi(&volume)),
-        status: None,
+    let entry = |volume: Volume| list_volumes_response::Entry {
+        volume: Some(settings.volume_to_csi(&volume)),
+        status: Some(VolumeStatus { published_node_ids: settings.published_nodes(&volume) }),
     };
     let entries = page.entries.into_iter().map(entry).collect();
     Ok(v1::ListVolumesResponse { entries, next_token: page.next_token })
@@ -29,8 +30,9 @@ pub(super) async fn list_snapshots(
     let paging: Paging<SnapshotId> = Paging::parse(request.max_entries, &request.starting_token)?;
     let snapshots = matching(settings, &request, &paging).await?;
     let page = paging.cut(snapshots, |snapshot| snapshot.id.to_string());
-    let entry =
-        |snapshot: Snapshot| list_snapshots_response::Entry { snapshot: Some(snapshot.to_csi()) };
+    let entry = |snapshot: Snapshot| list_snapshots_response::Entry {
+        snapshot: Some(settings.snapshot_to_csi(&snapshot)),
+    };
     let entries = page.entries.into_iter().map(entry).collect();
     Ok(v1::ListSnapshotsResponse { entries, next_token: page.next_token })
 }

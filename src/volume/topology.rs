@@ -32,6 +32,15 @@ impl Topology {
         segment.segments.iter().all(|(key, value)| !ours(key) || *value == self.node)
     }
 
+    /// Returns whether the requirement names exactly this place and nothing else, so that whoever sent it knows
+    /// already where the thing is.
+    pub fn is_all_of(&self, required: Option<&v1::TopologyRequirement>) -> bool {
+        let Some(required) = required else { return false };
+        let here = self.to_csi();
+        let mut terms = required.requisite.iter().chain(&required.preferred).peekable();
+        terms.peek().is_some() && terms.all(|term| *term == here)
+    }
+
     /// Checks that a volume here would be accessible as required.
     pub fn satisfies(&self, required: Option<&v1::TopologyRequirement>) -> Result<()> {
         let Some(required) = required else { return Ok(()) };
@@ -73,5 +82,17 @@ mod tests {
         ));
         assert!(!need(vec![term(&[(TOPOLOGY_KEY, "n2")])], vec![]));
         assert!(!need(vec![], vec![term(&[(TOPOLOGY_KEY, "n2")])]));
+    }
+    #[test]
+    fn only_a_requirement_without_a_choice_knows_the_place() {
+        let here = Topology::of_node("n1");
+        let knows = |requisite: Vec<v1::Topology>, preferred: Vec<v1::Topology>| {
+            here.is_all_of(Some(&v1::TopologyRequirement { requisite, preferred }))
+        };
+        assert!(!here.is_all_of(None));
+        assert!(!knows(vec![], vec![]));
+        assert!(knows(vec![here.to_csi()], vec![here.to_csi()]));
+        assert!(!knows(vec![here.to_csi(), term(&[(TOPOLOGY_KEY, "n2")])], vec![here.to_csi()]));
+        assert!(!knows(vec![term(&[(TOPOLOGY_KEY, "n1"), ("zone", "z")])], vec![]));
     }
 }

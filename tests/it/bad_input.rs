@@ -139,6 +139,10 @@ async fn the_other_calls_of_the_controller() {
     };
     refused!(c.create_snapshot(odd), InvalidArgument, "depth");
     refused!(c.delete_snapshot(delete_snapshot("")), InvalidArgument, "snapshot_id");
+    let nothing = v1::GetSnapshotRequest::default();
+    refused!(c.get_snapshot(nothing), InvalidArgument, "snapshot_id");
+    let nothing = v1::ControllerGetVolumeRequest::default();
+    refused!(c.controller_get_volume(nothing), InvalidArgument, "volume_id");
     refused!(c.controller_expand_volume(expand("", MIB)), InvalidArgument, "volume_id");
     refused!(c.controller_expand_volume(expand("v-none", MIB)), NotFound, "v-none");
     let bare = v1::ControllerExpandVolumeRequest { capacity_range: None, ..expand(&id, MIB) };

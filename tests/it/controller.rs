@@ -219,3 +219,71 @@ async fn a_busy_id_is_aborted_and_reads_wait_for_nothing() {
     drop(guard);
     driver.controller.delete_volume(delete(&volume.volume_id)).await.unwrap();
 }
+
+#[tokio::test]
+async fn attachments_are_told_as_they_are() {
+    let mut driver = driver().await;
+    let volume = made(&mut driver, create("pvc-1")).await;
+    let id = &volume.volume_id;
+    for attached in [vec![], vec![NODE.to_owned()], vec![]] {
+        if attached.is_empty() {
+            driver.controller.controller_unpublish_volume(detach(id, NODE)).await.unwrap();
+        } else {
+            driver.controller.controller_publish_volume(attach(id, NODE)).await.unwrap();
+        }
+        let request = v1::ControllerGetVolumeRequest { volume_id: id.clone() };
+        let found = driver.controller.controller_get_volume(request).await.unwrap().into_inner();
+        assert_eq!(found.volume.as_ref(), Some(&volume));
+        assert_eq!(found.status.unwrap().published_node_ids, attached);
+        let all = driver.controller.list_volumes(v1::ListVolumesRequest::default()).await.unwrap();
+        let entry = all.into_inner().entries.pop().unwrap();
+        assert_eq!(entry.status.unwrap().published_node_ids, attached);
+    }
+    let nobody = v1::ControllerGetVolumeRequest { volume_id: "v-none".to_owned() };
+    refused(driver.controller.controller_get_volume(nobody).await, Code::NotFound, "v-none");
+}
+
+fn on(node: &str) -> Option<v1::TopologyRequirement> {
+    let segments = [("topology.csi.orlop.dev/node".to_owned(), node.to_owned())].into();
+    let term = vec![v1::Topology { segments }];
+    Some(v1::TopologyRequirement { requisite: term.clone(), preferred: term })
+}
+
+#[tokio::test]
+async fn a_snapshot_says_where_it_can_be_restored_and_is_made_nowhere_else() {
+    let mut driver = driver().await;
+    let source = made(&mut driver, create("pvc-1")).await.volume_id;
+    let request = |node: &str| v1::CreateSnapshotRequest {
+        accessibility_requirements: on(node),
+        ..snapshot("snap", &source)
+    };
+    let far = driver.controller.create_snapshot(request("mars")).await;
+    refused(far, Code::ResourceExhausted, NODE);
+    // Who names this place alone is not told where; everybody else is.
+    let cut = driver.controller.create_snapshot(request(NODE)).await.unwrap();
+    assert_eq!(cut.into_inner().snapshot.unwrap().accessible_topology, []);
+    let mut here_or_there = request(NODE);
+    here_or_there
+        .accessibility_requirements
+        .as_mut()
+        .unwrap()
+        .requisite
+        .extend(on("n2").unwrap().preferred);
+    let cut = driver.controller.create_snapshot(here_or_there).await.unwrap();
+    let cut = cut.into_inner().snapshot.unwrap();
+    assert_eq!(cut.accessible_topology, on(NODE).unwrap().requisite);
+    let again = driver.controller.create_snapshot(snapshot("snap", &source)).await.unwrap();
+    assert_eq!(again.into_inner().snapshot.as_ref(), Some(&cut));
+    // It exists, and is usable from nowhere else.
+    let far = driver.controller.create_snapshot(request("mars")).await;
+    refused(far, Code::ResourceExhausted, NODE);
+    let snapshot_id = cut.snapshot_id.clone();
+    let request = v1::GetSnapshotRequest { snapshot_id, ..Default::default() };
+    let found = driver.controller.get_snapshot(request).await.unwrap().into_inner();
+    assert_eq!(found.snapshot.as_ref(), Some(&cut));
+    let all = driver.controller.list_snapshots(v1::ListSnapshotsRequest::default()).await.unwrap();
+    assert_eq!(all.into_inner().entries.pop().unwrap().snapshot, Some(cut));
+    let snapshot_id = "reallyfakesnapshotid".to_owned();
+    let nobody = v1::GetSnapshotRequest { snapshot_id, ..Default::default() };
+    refused(driver.controller.get_snapshot(nobody).await, Code::NotFound, "reallyfake");
+}
