@@ -11,6 +11,7 @@
 mod capacity;
 mod ensured;
 pub mod faulty;
+mod figures;
 pub mod image;
 pub mod memory;
 mod registry;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 pub use capacity::Capacity;
 pub use ensured::Ensured;
+pub use figures::{PoolFigures, VolumeFigures};
 pub use registry::{Pool, Registry};
 
 use crate::error::Result;
@@ -62,6 +64,10 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Returns what the pool can still give, for volumes with this content.
     async fn capacity(&self, content: Content) -> Result<Capacity>;
+
+    /// Returns what the pool is in numbers, and those of its first `most` volumes. Takes no lock of a volume; whoever
+    /// asks gives up waiting when the pool's disk hangs.
+    async fn figures(&self, most: usize) -> Result<PoolFigures>;
 
     /// Makes the volume a device of this node, ready to be mounted: a copy is finished, a file system checked.
     async fn attach(&self, id: &VolumeId) -> Result<Attached>;

@@ -7,6 +7,7 @@ mod endpoint;
 mod file;
 mod image_pool;
 mod lines;
+mod metrics;
 mod mistake;
 mod node_id;
 mod pool;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use endpoint::{Endpoint, NotAnEndpoint};
 pub use image_pool::ImagePool;
+pub use metrics::{Metrics, MetricsAddress, NotAnAddress};
 pub use mistake::{ConfigError, Mistake};
 pub use node_id::{NoHostName, NodeId, NotANodeId};
 pub use pool::{Kind, Pool};
@@ -56,6 +58,8 @@ pub struct Config {
     pub require_shared_mounts: bool,
     /// The directories where programs are looked for; nothing for the usual ones.
     pub program_dirs: Option<Vec<PathBuf>>,
+    /// What is served to whoever watches the driver.
+    pub metrics: Metrics,
     /// The pools, at least one, with names that differ.
     pub pools: Vec<Pool>,
     /// The roles of the node.
@@ -98,6 +102,7 @@ impl Config {
             state_dir: file.state_dir.map_or(usual.state_dir, |path| path.0),
             require_shared_mounts: file.require_shared_mounts,
             program_dirs: program_dirs(file.program_dirs)?,
+            metrics: Metrics::of(&file.metrics),
             pools: file.pools.map_or(Ok(usual.pools), Pool::check_all)?,
             roles: Roles::check(file.roles)?,
         })
@@ -128,6 +133,7 @@ impl Default for Config {
             state_dir: Path::new(TRIAL_PLACE).join("state"),
             require_shared_mounts: false,
             program_dirs: None,
+            metrics: Metrics::default(),
             pools: vec![Pool::trial(TRIAL_PLACE.into())],
             roles: Roles { volumes: None, without_endpoint: vec!["scratch", "config"] },
         }

@@ -17,6 +17,7 @@ pub mod host;
 pub mod identity;
 pub mod locks;
 pub mod logging;
+pub mod metrics;
 pub mod node;
 pub mod rpc;
 pub mod server;

@@ -5,11 +5,13 @@ mod layer;
 mod method;
 mod outcome;
 mod status;
+mod tally;
 
 pub use calls::{Calls, Running};
 pub use layer::{CallsLayer, Surrounded};
 pub use method::Method;
 pub use status::answer;
+pub use tally::Tally;
 
 use std::fmt;
 

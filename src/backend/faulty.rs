@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Attached, Backend, Capacity, Device, Ensured, Snapshots};
+use super::{Attached, Backend, Capacity, Device, Ensured, PoolFigures, Snapshots};
 use crate::error::{Error, Result};
 use crate::volume::{
     Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
@@ -21,6 +21,8 @@ pub enum When {
     Before,
     /// Everything was done, but the answer is lost.
     After,
+    /// Nothing is done, and no answer comes, as of a disk that hangs.
+    Never,
 }
 
 /// A backend that fails once.
@@ -51,6 +53,9 @@ impl Faulty {
             || Error::internal(format!("call {number} of the backend"), "failed on purpose");
         if number == self.fails_at && self.when == When::Before {
             return Err(fault());
+        }
+        if number == self.fails_at && self.when == When::Never {
+            return std::future::pending().await;
         }
         let outcome = work.await;
         if number == self.fails_at { Err(fault()) } else { outcome }
@@ -94,6 +99,10 @@ impl Backend for Faulty {
 
     async fn capacity(&self, content: Content) -> Result<Capacity> {
         self.call(self.inner.capacity(content)).await
+    }
+
+    async fn figures(&self, most: usize) -> Result<PoolFigures> {
+        self.call(self.inner.figures(most)).await
     }
 
     async fn attach(&self, id: &VolumeId) -> Result<Attached> {

@@ -17,6 +17,7 @@ mod cut;
 mod delete;
 mod error;
 mod expand;
+mod figures;
 mod finish;
 mod holders;
 mod identity;
@@ -44,7 +45,7 @@ pub use record::Flaw;
 pub use settings::{Percent, Place, Provisioning, Ratio, Settings};
 pub use shelf::Damaged;
 
-use super::{Attached, Backend, Capacity, Device, Ensured, Snapshots};
+use super::{Attached, Backend, Capacity, Device, Ensured, PoolFigures, Snapshots};
 use crate::error::Result;
 use crate::fs;
 use crate::sys::beneath::DirLock;
@@ -154,6 +155,10 @@ impl Backend for ImagePool {
         let available = self.ledger.available(space);
         let largest = available.min(space.total.round_down(LEAST_BLOCK.0));
         Ok(Capacity { available, largest, least: self.least_size(content) })
+    }
+
+    async fn figures(&self, most: usize) -> Result<PoolFigures> {
+        Ok(self.figures_of_pool(most).await?)
     }
 
     async fn attach(&self, id: &VolumeId) -> Result<Attached> {

@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Attached, Backend, Capacity, Device, Ensured, Hold, Snapshots};
+use super::{
+    Attached, Backend, Capacity, Device, Ensured, Hold, PoolFigures, Snapshots, VolumeFigures,
+};
 use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
 use crate::sys::device::DeviceNumber;
@@ -101,6 +103,21 @@ impl State {
     }
 }
 
+// === impl VolumeFigures ===
+
+impl VolumeFigures {
+    /// A simulated volume takes what it promises.
+    fn simulated(volume: &Volume) -> Self {
+        Self {
+            id: volume.id.clone(),
+            name: volume.name.clone(),
+            content: volume.content,
+            size: volume.size,
+            used: Some(volume.size),
+        }
+    }
+}
+
 fn in_use(id: &VolumeId, by: String) -> Error {
     Error::InUse { what: Noun::Volume, id: id.to_string(), by }
 }
@@ -177,6 +194,25 @@ impl Backend for Memory {
     async fn capacity(&self, content: Content) -> Result<Capacity> {
         let available = self.size.less(self.state().promised());
         Ok(Capacity { available, largest: available, least: self.least_size(content) })
+    }
+
+    async fn figures(&self, most: usize) -> Result<PoolFigures> {
+        let state = self.state();
+        let promised = state.promised();
+        let available = self.size.less(promised);
+        Ok(PoolFigures {
+            kind: "memory",
+            provisioning: "thick",
+            capacity: self.size,
+            promised,
+            available,
+            used: promised,
+            free: available,
+            volumes: state.volumes.len(),
+            snapshots: state.snapshots.len(),
+            damaged: 0,
+            each: state.volumes.values().take(most).map(VolumeFigures::simulated).collect(),
+        })
     }
 
     async fn attach(&self, id: &VolumeId) -> Result<Attached> {

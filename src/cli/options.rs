@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::Failure;
-use crate::config::{Config, Endpoint, NodeId};
+use crate::config::{Config, Endpoint, MetricsAddress, NodeId};
 use crate::logging::{Filter, Format};
 
 /// Options of a driver.
@@ -20,6 +20,13 @@ pub(super) struct DriverOptions {
 
     #[command(flatten)]
     pub(super) config: ConfigOptions,
+
+    /// Where to serve /metrics, /healthz and /readyz over HTTP, such as `127.0.0.1:9790`, or `:9790` for all
+    /// addresses [default: nowhere].
+    ///
+    /// Whoever can connect can read the names and sizes of volumes.
+    #[arg(long, env = "ORLOP_METRICS_ADDRESS", value_name = "ADDRESS")]
+    pub(super) metrics_address: Option<MetricsAddress>,
 
     /// The form of log lines, which go to stderr.
     #[arg(long, env = "ORLOP_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]

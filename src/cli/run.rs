@@ -16,6 +16,7 @@ use super::pools::{self, Opened};
 use crate::config::{Config, Endpoint, NodeId};
 use crate::locks::Locks;
 use crate::logging::{self, Levels};
+use crate::metrics::{Exporter, NoExporter};
 use crate::rpc::Calls;
 use crate::server::{self, Drain, Ended, Socket, Stops};
 
@@ -40,6 +41,14 @@ struct Setup {
     admin: Endpoint,
 }
 
+/// What is seen of the driver, and set, from outside.
+#[derive(Debug)]
+struct Outside {
+    levels: Levels,
+    calls: Calls,
+    exporter: Option<Exporter>,
+}
+
 /// Serves until a signal asks it to stop.
 pub(super) async fn run(mode: Mode, options: DriverOptions) -> Result<ExitCode, Failure> {
     let levels = logging::start(options.log_format, options.log_level.clone())?;
@@ -47,8 +56,13 @@ pub(super) async fn run(mode: Mode, options: DriverOptions) -> Result<ExitCode, 
     // From here on a signal ends the driver in order, however far it has come.
     let mut signals = Stops::new()?;
     setup.check_sockets().await?;
+    let calls = Calls::default();
+    let exporter = setup.exporter(&calls).await?;
     tokio::select! {
-        opened = setup.open() => setup.serve(opened?, levels, signals).await,
+        opened = setup.open() => {
+            let outside = Outside { levels, calls, exporter };
+            setup.serve(opened?, outside, signals).await
+        }
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before it was ready");
             Ok(ExitCode::SUCCESS)
@@ -60,7 +74,8 @@ pub(super) async fn run(mode: Mode, options: DriverOptions) -> Result<ExitCode, 
 
 impl Setup {
     fn of(mode: Mode, options: DriverOptions) -> Result<Self, Failure> {
-        let (config, node) = options.config.read()?;
+        let (mut config, node) = options.config.read()?;
+        config.metrics.address = options.metrics_address.or(config.metrics.address);
         let endpoint = endpoint(mode, options.endpoint, &config)?;
         let admin = config.admin_socket();
         let admin =
@@ -76,6 +91,14 @@ impl Setup {
         Socket::check(&self.endpoint).await?;
         pools::make_state_dir(&self.config.state_dir)?;
         Ok(Socket::check(&self.admin).await?)
+    }
+
+    /// Serves the metrics, if that is wanted: from before the pools are opened, which can take a while.
+    async fn exporter(&self, calls: &Calls) -> Result<Option<Exporter>, NoExporter> {
+        let metrics = self.config.metrics;
+        let Some(address) = metrics.address else { return Ok(None) };
+        let most = usize::try_from(metrics.max_volumes).unwrap_or(usize::MAX);
+        Exporter::listen(address.0, most, calls.clone()).await.map(Some)
     }
 
     async fn open(&self) -> Result<Opened, Failure> {
@@ -99,18 +122,22 @@ impl Setup {
     async fn serve(
         self,
         opened: Opened,
-        levels: Levels,
+        Outside { levels, calls, exporter }: Outside,
         mut signals: Stops,
     ) -> Result<ExitCode, Failure> {
         // Only now: whoever can connect is answered.
         let (csi, admin) =
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
-        let (calls, locks, stop) = (Calls::default(), Locks::default(), CancellationToken::new());
+        let (locks, stop) = (Locks::default(), CancellationToken::new());
+        let pools = opened.pools.clone();
         let routes = routes::of(&self, opened, &locks, levels);
         let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
         let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
         let mut serving = tokio::spawn(async move { tokio::try_join!(csi, admin).map(|_| ()) });
 
+        if let Some(exporter) = &exporter {
+            exporter.is_ready(&pools);
+        }
         let pools: Vec<&str> = self.config.pools.iter().map(|pool| pool.name.as_str()).collect();
         tracing::info!(
             endpoint = %self.endpoint, node = %self.node, pools = pools.join(","),
@@ -119,6 +146,9 @@ impl Setup {
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "asked to stop"),
             ended = &mut serving => return Err(ended_by_itself(ended)),
+        }
+        if let Some(exporter) = &exporter {
+            exporter.is_stopping();
         }
         let drain = Drain { stop, calls, locks, grace: self.config.shutdown_grace };
         match drain.run(finish(serving), signals.next()).await {

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
+use super::metrics::MetricsAddress;
 use super::node_id::NodeId;
 use super::share::{Share, Times};
 use super::text::{AbsolutePath, Period, parsed_if_there};
@@ -27,6 +28,7 @@ pub(super) struct File {
     pub(super) state_dir: Option<AbsolutePath>,
     pub(super) require_shared_mounts: bool,
     pub(super) program_dirs: Option<Vec<AbsolutePath>>,
+    pub(super) metrics: MetricsEntry,
     pub(super) pools: Option<Vec<PoolEntry>>,
     pub(super) roles: RolesEntry,
 }
@@ -89,6 +91,15 @@ pub(super) enum ProvisioningEntry {
 pub(super) enum WhenFullEntry {
     Fail,
     Pause,
+}
+
+/// What is served to whoever watches.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct MetricsEntry {
+    #[serde(deserialize_with = "parsed_if_there")]
+    pub(super) address: Option<MetricsAddress>,
+    pub(super) max_volumes: Option<u32>,
 }
 
 /// The roles of a node.

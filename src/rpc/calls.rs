@@ -1,4 +1,5 @@
-//! The calls that are running now: what a driver that is told to stop waits for, and names if it cannot.
+//! The calls that are running now: what a driver that is told to stop waits for, and names if it cannot. And a
+//! tally of those that ended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +11,15 @@ use std::time::Instant;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
+use super::Tally;
+
 /// The calls that are running now; clones are the same table.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
     tasks: TaskTracker,
     running: Arc<Mutex<BTreeMap<u64, Running>>>,
     next: Arc<AtomicU64>,
+    tally: Tally,
 }
 
 /// A call that is running.
@@ -40,6 +44,11 @@ impl Calls {
     /// Returns the calls that are running, the oldest first.
     pub fn running(&self) -> Vec<Running> {
         lock(&self.running).values().cloned().collect()
+    }
+
+    /// Returns the tally of the calls that ended.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Waits until no call is running. Only sensible when no new one can come.

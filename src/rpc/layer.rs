@@ -18,7 +18,7 @@ use tonic::codegen::http::{Request, Response};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, error_span, field};
 
-use super::{Calls, Method, answer, outcome};
+use super::{Calls, Method, Tally, answer, outcome};
 use crate::error::{Cause, Error};
 
 /// Gives every call of a server its span, its task and its line.
@@ -75,14 +75,20 @@ where
         // At the level of errors, so that a line is never without its method whatever the filter says.
         let span = error_span!("rpc", method = name, volume = field::Empty);
         let handler = span.in_scope(|| self.inner.call(request));
-        let call = run(method, handler, span.clone()).instrument(span);
+        let tally = self.calls.tally().clone();
+        let call = run(method, handler, tally, span.clone()).instrument(span);
         let call = self.calls.spawn(&name, call);
         Box::pin(async move { call.await.unwrap_or_else(|ended| Ok(stopped(method, &ended))) })
     }
 }
 
 /// Carries out one call to its end, whatever the client does meanwhile.
-async fn run<F, A, E>(method: Method, handler: F, span: Span) -> Result<Response<A>, E>
+async fn run<F, A, E>(
+    method: Method,
+    handler: F,
+    tally: Tally,
+    span: Span,
+) -> Result<Response<A>, E>
 where
     F: Future<Output = Result<Response<A>, E>> + Send + 'static,
     A: Default + Send + 'static,
@@ -95,7 +101,9 @@ where
     if let Ok(response) = &response {
         // An answer without the header is a good one: its status comes behind the message.
         let status = Status::from_header_map(response.headers()).unwrap_or_else(|| Status::ok(""));
-        outcome::log(method, &status, began.elapsed());
+        let took = began.elapsed();
+        tally.count(method, status.code(), took);
+        outcome::log(method, &status, took);
     }
     response
 }

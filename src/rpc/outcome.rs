@@ -48,7 +48,7 @@ fn level(method: Method, code: Code) -> Level {
 }
 
 /// Returns the code as the gRPC documents write it.
-fn code_name(code: Code) -> &'static str {
+pub(super) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

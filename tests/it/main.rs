@@ -23,6 +23,8 @@ mod driver;
 mod model_of_the_driver;
 #[path = "../common/requests.rs"]
 mod requests;
+#[path = "../common/scrape.rs"]
+mod scrape;
 
 mod backend;
 mod bad_input;
@@ -31,6 +33,7 @@ mod controller;
 mod fuzz;
 mod interface;
 mod layers;
+mod metrics;
 mod model;
 mod node;
 mod process;

@@ -3,6 +3,6 @@
 mod help;
 mod logs;
 mod misconfigured;
-mod program;
+pub mod program;
 mod sockets;
 mod stop;

@@ -58,6 +58,8 @@ mod image_copies;
 #[cfg(test)]
 mod image_expand;
 #[cfg(test)]
+mod image_figures;
+#[cfg(test)]
 mod image_owner;
 #[cfg(test)]
 mod image_place;

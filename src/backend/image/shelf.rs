@@ -90,6 +90,11 @@ impl<R: Record> Shelf<R> {
         behind.filter_map(|(_, entry)| entry.record.as_ref().ok().cloned()).take(most).collect()
     }
 
+    /// Returns how many ids there are, their records readable or not.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len().saturating_add(self.strays.len())
+    }
+
     /// Returns what the ledger counts for the id.
     pub(super) fn counted(&self, id: &R::Id) -> Bytes {
         self.lock().get(id).map_or(Bytes::ZERO, |entry| entry.counted)

@@ -13,6 +13,8 @@ const DRIVER: &[&str] = &[
     "NODE_ID",
     "--config",
     "ORLOP_CONFIG",
+    "--metrics-address",
+    "ORLOP_METRICS_ADDRESS",
     "--log-format",
     "--log-level",
     "Example",

@@ -97,6 +97,22 @@ impl Process {
         }
     }
 
+    /// Reads its stderr up to the first line that holds the text, and returns that line.
+    pub fn line_with(&mut self, text: &str) -> String {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        // Byte by byte, so that the rest is there for whoever reads to its end.
+        loop {
+            self.child.stderr.as_mut().unwrap().read_exact(&mut byte).unwrap();
+            match byte {
+                [b'\n'] if String::from_utf8_lossy(&line).contains(text) => break,
+                [b'\n'] => line.clear(),
+                [byte] => line.push(byte),
+            }
+        }
+        String::from_utf8(line).unwrap()
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

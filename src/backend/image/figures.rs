@@ -1,0 +1,69 @@
+//! The figures of a pool for whoever watches it: counted in memory, and asked of the file system in passing.
+//!
+//! No volume is locked. What an image takes is what the file system has given it, which one look tells; bytes
+//! that it shares with copies are counted with each of them.
+
+use std::sync::Arc;
+
+use super::ImagePool;
+use super::error::Result;
+use super::layout;
+use super::record::VolumeRecord;
+use super::settings::Provisioning;
+use super::store::{Store, is_file, look};
+use crate::backend::{PoolFigures, VolumeFigures};
+use crate::sys::{blocking, statvfs};
+use crate::volume::{Bytes, VolumeId};
+
+/// What `st_blocks` counts in, whatever the file system's own blocks are.
+const BLOCK: u64 = 512;
+
+impl ImagePool {
+    /// Returns the figures of the pool, and those of at most `most` volumes.
+    pub(super) async fn figures_of_pool(&self, most: usize) -> Result<PoolFigures> {
+        let records = if most == 0 { Vec::new() } else { self.volumes.page(None, most) };
+        let (located, store) = (self.located.clone(), Arc::clone(&self.store));
+        let (space, used, each) = blocking(move || -> Result<_> {
+            let used = Bytes(statvfs::usage(&located.root)?.used_bytes);
+            let each = records.into_iter().map(|record| figures(&store, record)).collect();
+            Ok((located.space()?, used, each))
+        })
+        .await?;
+        Ok(PoolFigures {
+            kind: "image",
+            provisioning: match self.settings.provisioning {
+                Provisioning::Thick => "thick",
+                Provisioning::Thin(_) => "thin",
+            },
+            capacity: space.total,
+            promised: self.ledger.promised(),
+            available: self.ledger.available(space),
+            used,
+            free: space.free,
+            volumes: self.volumes.count(),
+            snapshots: self.snapshots.count(),
+            damaged: self.damaged().len(),
+            each,
+        })
+    }
+}
+
+fn figures(store: &Store, record: VolumeRecord) -> VolumeFigures {
+    let volume = record.volume;
+    // What was deleted a moment ago, or is damaged, is not this call's business.
+    let used = allocated(store, &volume.id).ok().flatten();
+    VolumeFigures {
+        id: volume.id,
+        name: volume.name,
+        content: volume.content,
+        size: volume.size,
+        used,
+    }
+}
+
+/// Returns what the file system has given to the image, or nothing when there is no image.
+fn allocated(store: &Store, id: &VolumeId) -> Result<Option<Bytes>> {
+    let dir = store.parent::<VolumeId>().open_dir(id.as_str())?;
+    let stat = look(&dir, layout::IMAGE)?.filter(is_file);
+    Ok(stat.map(|stat| Bytes(stat.st_blocks.unsigned_abs().saturating_mul(BLOCK))))
+}
