@@ -64,7 +64,10 @@ pub(super) async fn run(options: Options) -> std::result::Result<ExitCode, Failu
 
 async fn lines_of(settings: &Settings) -> Result<Vec<Line>> {
     let (name, listing) = (&settings.name, read_only::snapshots(settings).await?);
-    let readable = listing.readable.iter().map(|snapshot| Line::of(snapshot, name));
+    let readable = listing.readable.iter().map(|snapshot| {
+        let damage = listing.loss(snapshot.id.as_str());
+        Line { damage, ..Line::of(snapshot, name) }
+    });
     let damaged = listing.damaged.iter().map(|damaged| Line::of_damaged(damaged, name));
     Ok(readable.chain(damaged).collect())
 }

@@ -30,8 +30,8 @@ pub(super) struct Options {
 
 const EXAMPLES: &str = "\
 Reads the records of the pools and the kernel's mount table; it changes, mounts
-and locks nothing. A volume whose record cannot be read is shown with what is
-the matter: nothing is guessed and nothing deleted.
+and locks nothing. A volume whose record cannot be read, or whose image has lost
+data, is shown with what is the matter: nothing is guessed and nothing deleted.
 
 Examples:
   orlop volumes --config /etc/orlop/orlop.yaml
@@ -70,9 +70,10 @@ pub(super) async fn run(options: Options) -> std::result::Result<ExitCode, Failu
 async fn lines_of(settings: &Settings) -> Result<Vec<Line>> {
     let (name, listing) = (&settings.name, read_only::volumes(settings).await?);
     let mut places = inspect::places(settings).await?;
-    let readable = listing.readable.into_iter().map(|volume| {
+    let readable = listing.readable.iter().map(|volume| {
         let mounted_at = places.remove(&volume.id).unwrap_or_default();
-        Line::of(volume, name, &mounted_at)
+        let damage = listing.loss(volume.id.as_str());
+        Line { damage, ..Line::of(volume, name, &mounted_at) }
     });
     let damaged = listing.damaged.iter().map(|damaged| Line::of_damaged(damaged, name));
     Ok(readable.chain(damaged).collect())
@@ -97,14 +98,14 @@ pub(super) fn id_of(damaged: &Damaged) -> String {
 // === impl Line ===
 
 impl Line {
-    fn of(volume: Volume, pool: &str, mounted_at: &[PathBuf]) -> Self {
+    fn of(volume: &Volume, pool: &str, mounted_at: &[PathBuf]) -> Self {
         Self {
             id: volume.id.to_string(),
             name: Some(volume.name.as_str().to_owned()),
             pool: pool.to_owned(),
             size_bytes: volume.size.0,
             content: Some(volume.content.to_string()),
-            attached_to: volume.attachments.into_iter().map(|attachment| attachment.node).collect(),
+            attached_to: volume.attachments.iter().map(|attached| attached.node.clone()).collect(),
             mounted_at: mounted_at.iter().map(|place| place.display().to_string()).collect(),
             age_seconds: Some(volume.created.age().as_secs()),
             damage: None,

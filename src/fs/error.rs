@@ -87,6 +87,15 @@ impl Error {
         matches!(self, Self::Kernel(failure) if failure.is_no_space())
     }
 
+    /// Returns the error with the image in place of its device, which is gone by the time anybody reads it.
+    #[must_use]
+    pub fn of_image(self, image: &Path) -> Self {
+        if let Self::NeedsRepair { source, .. } = self {
+            return Self::NeedsRepair { path: image.to_owned(), source };
+        }
+        self
+    }
+
     /// Returns the error of a program that worked on this image or device.
     pub(super) fn of_tool(path: &Path, error: ToolError) -> Self {
         if let ToolError::TooSlow { .. } = error {

@@ -39,7 +39,12 @@ pub(super) async fn run(call: Call, path: &Path) -> Result<Output, ToolError> {
     let mut command = command(path, &invocation);
     command.stdin(holding.map_or_else(Stdio::null, Stdio::from));
     command.stdout(stdout.end().map_err(broken)?).stderr(stderr.end().map_err(broken)?);
-    let mut group = Group::new(command.spawn().map_err(broken)?, on_limit);
+    // It may have been there when programs were looked for, and uninstalled since.
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let started = command
+        .spawn()
+        .map_err(|error| if gone(&error) { ToolError::Missing { program } } else { broken(error) });
+    let mut group = Group::new(started?, on_limit);
     // It keeps our copies of the descriptors, and with them the lock.
     drop(command);
 

@@ -119,6 +119,11 @@ fn volumes_and_snapshots_are_seen_beside_the_driver() {
     // A record that somebody has emptied is the matter of its own volume.
     let record = ground.path().join(format!("pool/volumes/{other}/volume.json"));
     std::fs::write(&record, "").unwrap();
+    // So are images that have lost their end, or everything.
+    let (short, none) = (scene.create("pvc-3"), scene.create("pvc-4"));
+    let image = |id: &str| ground.path().join(format!("pool/volumes/{id}/data.img"));
+    std::fs::File::options().write(true).open(image(&short)).unwrap().set_len(4096).unwrap();
+    std::fs::remove_file(image(&none)).unwrap();
 
     let volumes = scene.json("volumes");
     let volume = find(&volumes, "id", &id);
@@ -128,20 +133,39 @@ fn volumes_and_snapshots_are_seen_beside_the_driver() {
     assert_eq!(volume["mountedAt"], serde_json::json!([staging]));
     let damage = find(&volumes, "id", &other)["damage"].as_str().unwrap();
     assert_eq!(damage, format!("{} is empty", record.display()));
+    let lost = find(&volumes, "id", &short);
+    assert_eq!((&lost["name"], &lost["content"]), (&"pvc-3".into(), &"xfs".into()));
+    let short_of_it = lost["damage"].as_str().unwrap();
+    assert_eq!(
+        short_of_it,
+        format!(
+            "{} has 4096 bytes, but its record says 512 MiB: the data behind that is lost",
+            image(&short).display()
+        )
+    );
+    let missing = find(&volumes, "id", &none)["damage"].as_str().unwrap();
+    assert_eq!(
+        missing,
+        format!("{} is missing or empty: all data is lost", image(&none).display())
+    );
     assert_eq!(find(&scene.json("snapshots"), "id", &cut)["source"], id.as_str());
     let table = scene.verb(&["volumes"]).stdout;
     assert!(table.contains("MOUNTED AT") && table.contains(&staging), "{table}");
 
     let doctor = scene.json("doctor");
     assert_eq!(find(&doctor, "about", "driver")["verdict"], "ok");
-    assert_eq!(find(&doctor, "found", damage)["verdict"], "error");
+    for damage in [damage, short_of_it, missing] {
+        assert_eq!(find(&doctor, "found", damage)["verdict"], "error");
+    }
     assert_eq!(scene.verb(&["doctor"]).code, Some(1));
 
     std::fs::remove_dir_all(record.parent().unwrap()).unwrap();
     scene.runtime.block_on(scene.node().node_unstage_volume(unstage(&id, &staging))).unwrap();
     scene.runtime.block_on(scene.controller().delete_snapshot(delete_snapshot(&cut))).unwrap();
     assert_eq!(scene.verb(&["detach", &id, "--force"]).code, Some(0));
-    scene.runtime.block_on(scene.controller().delete_volume(delete(&id))).unwrap();
+    for id in [&id, &short, &none] {
+        scene.runtime.block_on(scene.controller().delete_volume(delete(id))).unwrap();
+    }
     scene.stop();
 }
 

@@ -141,6 +141,33 @@ fn an_image_that_lost_its_end_is_not_attached() {
     });
 }
 
+/// Whoever is told to repair a file system needs what is there then: the image, and not its device.
+#[test]
+fn a_damaged_ext4_is_refused_by_the_name_of_its_image() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let wanted = ext4("damaged");
+        pool.create(&wanted).await.unwrap();
+        let image = disk.pool().join(format!("volumes/{}/data.img", wanted.id));
+        // The flag for errors, and inodes that make no sense.
+        let debugfs = std::process::Command::new("debugfs")
+            .args(["-w", "-f", "-"])
+            .arg(&image)
+            .stdin(std::process::Stdio::piped())
+            .spawn();
+        let mut debugfs = debugfs.unwrap();
+        let commands = "set_super_value state 2\nset_inode_field <2> mode 0100644\n";
+        std::io::Write::write_all(debugfs.stdin.as_mut().unwrap(), commands.as_bytes()).unwrap();
+        drop(debugfs.stdin.take());
+        assert!(debugfs.wait().unwrap().success());
+        let refused = pool.attach(&wanted.id).await.unwrap_err();
+        assert!(matches!(refused, Error::Unfit { .. }), "{refused:?}");
+        let advice = format!("run `e2fsck -f {}`", image.display());
+        assert!(refused.sentence().contains(&advice), "{}", refused.sentence());
+        pool.delete(&wanted.id).await.unwrap();
+    });
+}
+
 #[test]
 fn an_ext4_that_is_used_out_of_sight_is_not_checked() {
     let disk = Disk::new();

@@ -111,7 +111,8 @@ impl ImagePool {
             );
             return Ok(());
         }
-        fs::check(device, FsType::Ext4, lock.duplicate()?).await?;
+        let checked = fs::check(device, FsType::Ext4, lock.duplicate()?).await;
+        checked.map_err(|error| error.of_image(&self.store.image_path(&record.volume.id)))?;
         if record.grow {
             fs::grow::unmounted_ext4(device, lock.duplicate()?).await?;
             fault::point("attach: grown");

@@ -42,7 +42,7 @@ pub struct Inspection {
     pub reflink: bool,
     /// How many volumes and snapshots it has, readable or not.
     pub count: (usize, usize),
-    /// The records that cannot be read.
+    /// The records that cannot be read, and the images that have lost data.
     pub damaged: Vec<Damaged>,
     /// How many things lie in `new/` and `trash/`.
     pub left_over: (usize, usize),
@@ -95,8 +95,13 @@ fn look(root: PathBuf) -> Result<Option<Inspection>> {
         damaged: of_volumes
             .damaged(volumes.path())
             .chain(of_snapshots.damaged(snapshots.path()))
+            .chain(of_volumes.lost.iter().cloned())
+            .chain(of_snapshots.lost.iter().cloned())
             .collect(),
-        left_over: (left_over(layout::NEW)?, left_over(layout::TRASH)?),
+        left_over: (
+            left_over(layout::NEW)?,
+            left_over(layout::TRASH)? + of_volumes.ceased.len() + of_snapshots.ceased.len(),
+        ),
         frozen: of_volumes.frozen,
         orphans: Loops::of_pool(&root)?.orphans(),
         root,

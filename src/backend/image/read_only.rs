@@ -22,6 +22,8 @@ pub struct Listing<T> {
     pub readable: Vec<T>,
     /// What cannot.
     pub damaged: Vec<Damaged>,
+    /// The images of the readable that have not all that their records say.
+    pub lost: Vec<Damaged>,
 }
 
 /// Returns the volumes of the pool.
@@ -32,6 +34,16 @@ pub async fn volumes(settings: &Settings) -> crate::error::Result<Listing<Volume
 /// Returns the snapshots of the pool.
 pub async fn snapshots(settings: &Settings) -> crate::error::Result<Listing<Snapshot>> {
     Ok(list(settings, layout::SNAPSHOTS, |record: SnapshotRecord| record.snapshot).await?)
+}
+
+// === impl Listing ===
+
+impl<T> Listing<T> {
+    /// Returns what is the matter with the image of this id, in words.
+    pub fn loss(&self, id: &str) -> Option<String> {
+        let is_of = |lost: &&Damaged| lost.file.parent().is_some_and(|parent| parent.ends_with(id));
+        self.lost.iter().find(is_of).map(ToString::to_string)
+    }
 }
 
 async fn list<R: Record, T: Send + 'static>(
@@ -48,8 +60,9 @@ async fn list<R: Record, T: Send + 'static>(
             one.flaw == Flaw::NotAnId || one.file.parent().is_some_and(Path::exists)
         };
         let damaged = found.damaged(parent.path()).filter(there).collect();
+        let lost = found.lost.into_iter().filter(there).collect();
         let readable = found.entries.into_values().filter_map(|entry| entry.record.ok());
-        Ok(Listing { readable: readable.map(value).collect(), damaged })
+        Ok(Listing { readable: readable.map(value).collect(), damaged, lost })
     })
     .await
 }

@@ -64,7 +64,7 @@ pub(super) struct SnapshotRecord {
     pub(super) snapshot: Snapshot,
 }
 
-/// Why a record cannot be read.
+/// Why a record cannot be read, or an image not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Flaw {
@@ -86,6 +86,19 @@ pub enum Flaw {
     Unreadable(String),
     #[error("lies where only ids are names")]
     NotAnId,
+    #[error("is missing or empty: all data is lost")]
+    NoImage,
+    #[error("has {found}, but its record says {recorded}: the data behind that is lost")]
+    Shortened { found: Bytes, recorded: Bytes },
+}
+
+// === impl Flaw ===
+
+impl Flaw {
+    /// Says whether it is the image that is the matter, and not the record.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::NoImage | Self::Shortened { .. })
+    }
 }
 
 /// As much as every format has had and will have.

@@ -101,8 +101,12 @@ fn made(about: &str, settings: &Settings, pool: &Inspection, runs: bool) -> Vec<
         ));
     }
     findings.extend(pool.damaged.iter().map(|damaged| {
-        let advice = "put the record right or restore it; nothing is guessed or deleted meanwhile, and no other volume is hurt";
-        Finding::error(about, format!("{} {}", damaged.file.display(), damaged.flaw), advice)
+        let advice = if damaged.flaw.is_loss() {
+            "restore the image, or delete what it belongs to: it is refused as it is"
+        } else {
+            "put the record right or restore it; nothing is guessed or deleted meanwhile, and no other volume is hurt"
+        };
+        Finding::error(about, damaged.to_string(), advice)
     }));
     findings.extend(left_over(about, pool, runs));
     findings.extend(pool.orphans.iter().map(|orphan| {

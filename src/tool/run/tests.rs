@@ -66,6 +66,14 @@ async fn output_and_code_come_back() {
 }
 
 #[tokio::test]
+async fn a_program_that_was_uninstalled_since_is_missing() {
+    let (dir, programs) = programs();
+    std::fs::remove_file(dir.path().join("blkid")).unwrap();
+    let missing = Call::from(shell("true", LONG)).run_from(&programs).await.unwrap_err();
+    assert_eq!(missing.to_string(), "blkid is not installed (package util-linux)");
+}
+
+#[tokio::test]
 async fn the_environment_is_ours() {
     let script = "echo $LC_ALL-$HOME-$CARGO_MANIFEST_DIR; cat; cat /proc/self/oom_score_adj";
     // It may be started before the score is set.
