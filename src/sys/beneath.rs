@@ -5,6 +5,7 @@
 //! and a directory that is renamed meanwhile stays the one that was meant.
 
 mod lock;
+mod mark;
 mod name;
 mod remove;
 mod write;
@@ -133,6 +134,25 @@ impl Dir {
     ) -> Result<()> {
         let (from, to) = (from.as_ref(), to.as_ref());
         self.rename(from, into, to, RenameFlags::NOREPLACE)
+    }
+
+    /// Lets `from` of this directory and `to` of another change places, both of which exist: no name is added,
+    /// so that no space is needed.
+    pub fn rename_exchange(
+        &self,
+        from: impl AsRef<OsStr>,
+        into: &Self,
+        to: impl AsRef<OsStr>,
+    ) -> Result<()> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        self.rename(from, into, to, RenameFlags::EXCHANGE)
+    }
+
+    /// Returns a second descriptor of the same directory.
+    pub fn duplicate(&self) -> Result<Self> {
+        let fd = self.fd.as_fd().try_clone_to_owned();
+        let fd = fd.doing(|| format!("open the directory {}", self.path.display()))?;
+        Ok(Self { fd, path: self.path.clone() })
     }
 
     /// Waits until the directory itself, which is the names in it, is on the disk.

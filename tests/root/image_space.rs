@@ -2,16 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
-use std::time::Duration;
 
 use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Place, Provisioning, Settings};
 use orlop::error::Error;
 use orlop::sys::beneath::Dir;
-use orlop::volume::{
-    AccessMode, Attachment, Bytes, Content, Name, NewSnapshot, NewVolume, SnapshotId,
-};
+use orlop::volume::{Bytes, Content, Name, NewSnapshot, NewVolume, SnapshotId};
 
 use crate::image_support::{Disk, Own, block, wish, xfs};
 
@@ -134,67 +130,6 @@ fn what_was_being_built_is_removed_at_the_next_start() {
         pool.settled().await;
         assert_eq!(std::fs::read_dir(disk.pool().join("new")).unwrap().count(), 0);
         assert_eq!(pool.find(&wanted.id).await.unwrap().unwrap().size, wanted.size);
-    });
-}
-
-/// Fills the file system below the path until not even one more block can be had.
-fn fill(at: &Path) {
-    let mut file = File::create(at.join("filler")).unwrap();
-    for size in [1 << 24, 1 << 20, 1 << 16, 4096] {
-        let piece = vec![1; size];
-        while file.write_all(&piece).and_then(|()| file.sync_data()).is_ok() {}
-    }
-    for number in 0.. {
-        let small = File::create(at.join(format!("small-{number}")));
-        if small.and_then(|mut file| file.write_all(&[1; 4096])).is_err() {
-            break;
-        }
-    }
-}
-
-#[test]
-fn one_can_delete_ones_way_out_of_a_full_pool() {
-    let disk = Disk::with(1 << 30, "xfs");
-    let ballast = disk.pool().join("ballast");
-    let length = || std::fs::metadata(&ballast).map_or(0, |metadata| metadata.len());
-    let waited = async |wanted: u64| {
-        for _ in 0..300 {
-            if length() == wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the ballast has {} bytes", length());
-    };
-    disk.run(async |pool| {
-        let volume = block("attached");
-        pool.create(&volume).await.unwrap();
-        let others: Vec<_> = (0..20).map(|number| block(&format!("other {number}"))).collect();
-        for other in &others {
-            pool.create(other).await.unwrap();
-        }
-        let to =
-            Attachment { node: "n1".into(), read_only: false, mode: AccessMode::SingleNodeWriter };
-        pool.set_attachments(&volume.id, &[to]).await.unwrap();
-        waited(64 << 20).await;
-        let filled = disk.outside().join("disk/filled");
-        std::fs::create_dir(&filled).unwrap();
-        fill(&filled);
-        assert!(std::fs::create_dir(filled.join("one-more")).is_err());
-
-        assert_eq!(pool.capacity(volume.content).await.unwrap().available, Bytes::ZERO);
-        let refused = pool.create(&block("another")).await;
-        assert!(matches!(refused, Err(Error::Exhausted { .. })), "{refused:?}");
-        for other in &others {
-            pool.delete(&other.id).await.unwrap();
-        }
-        pool.set_attachments(&volume.id, &[]).await.unwrap();
-        pool.delete(&volume.id).await.unwrap();
-        pool.settled().await;
-
-        std::fs::remove_dir_all(&filled).unwrap();
-        waited(64 << 20).await;
-        pool.create(&volume).await.unwrap();
     });
 }
 

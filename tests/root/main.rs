@@ -60,6 +60,8 @@ mod image_expand;
 #[cfg(test)]
 mod image_figures;
 #[cfg(test)]
+mod image_full;
+#[cfg(test)]
 mod image_owner;
 #[cfg(test)]
 mod image_place;

@@ -9,10 +9,13 @@ use super::layout::{self, Kept};
 use super::record::Record;
 use super::store::{Held, Store, open_image, patiently};
 use crate::fault;
-use crate::sys::beneath::How;
+use crate::sys::beneath::{Dir, How};
 use crate::sys::failure::Doing;
 use crate::sys::reflink;
 use crate::volume::Bytes;
+
+/// How often a directory is made that is taken for what an earlier attempt has left.
+const TRIES: u32 = 3;
 
 /// A directory in `new/`, locked.
 ///
@@ -30,21 +33,13 @@ pub(super) struct Building<Id> {
 impl<Id: Kept> Building<Id> {
     /// Begins to build the id, in the place of an earlier attempt that was killed.
     pub(super) fn begin(store: &Arc<Store>, id: &Id) -> Result<Self> {
-        let name = id.to_string();
-        let new = store.new_dir();
-        if new.exists(&name)? {
-            // A program that the earlier attempt started may still be writing to its image.
-            let Some(_lock) = patiently(|| new.lock_of(&name))? else {
-                return Err(Error::Busy { id: name });
-            };
-            new.remove_tree(&name)?;
+        for _ in 0..TRIES {
+            if let Some(held) = make(store.new_dir(), &id.to_string())? {
+                fault::point("build: directory made");
+                return Ok(Self { store: Arc::clone(store), id: id.clone(), held });
+            }
         }
-        new.create_dir(&name)?;
-        // Whoever removes what an earlier attempt has left may be quicker.
-        let Some(lock) = new.lock_of(&name)? else { return Err(Error::Busy { id: name }) };
-        let dir = new.open_dir(&name)?;
-        fault::point("build: directory made");
-        Ok(Self { store: Arc::clone(store), id: id.clone(), held: Held { dir, lock } })
+        Err(Error::Busy { id: id.to_string() })
     }
 
     /// Returns the path of the image, for programs.
@@ -103,6 +98,27 @@ impl<Id: Kept> Building<Id> {
     pub(super) fn name(&self) -> String {
         self.id.to_string()
     }
+}
+
+/// Makes the directory and locks it, or returns nothing when it was gone again before we had the lock: whoever
+/// removes what an earlier attempt has left, under the same name, was quicker.
+fn make(new: &Dir, name: &str) -> Result<Option<Held>> {
+    let busy = || Error::Busy { id: name.to_owned() };
+    if new.exists(name)? {
+        // A program that the earlier attempt started may still be writing to its image.
+        let lock = match patiently(|| new.lock_of(name)) {
+            Err(failure) if failure.is_not_found() => return Ok(None),
+            lock => lock?.ok_or_else(busy)?,
+        };
+        new.remove_tree(name)?;
+        drop(lock);
+    }
+    let made = new.create_dir(name).and_then(|_| patiently(|| new.lock_of(name)));
+    let lock = match made {
+        Err(failure) if failure.is_not_found() => return Ok(None),
+        lock => lock?.ok_or_else(busy)?,
+    };
+    Ok(Some(Held { dir: new.open_dir(name)?, lock }))
 }
 
 /// Gives the file all its blocks, if they are there.

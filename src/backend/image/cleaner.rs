@@ -98,7 +98,7 @@ async fn run(
     loop {
         // What waits for room comes first, then what is there for bad times.
         if waiting.is_empty() && store.ballast.is_wanting() {
-            fill_ballast(&store).await;
+            prepare(&store).await;
         }
         match timeout_at(again, waiting.recv()).await {
             Ok(None) => return,
@@ -133,10 +133,10 @@ async fn attempt(store: &Arc<Store>, mut rubbish: Rubbish) -> Option<Rubbish> {
     .await
 }
 
-/// Fills the ballast, which is no misfortune when it does not succeed: it is tried again.
-async fn fill_ballast(store: &Arc<Store>) {
+/// Makes ready for bad times, which is no misfortune when it does not succeed: it is tried again.
+async fn prepare(store: &Arc<Store>) {
     let store = Arc::clone(store);
-    if let Err(failure) = blocking(move || store.ballast.fill()).await {
+    if let Err(failure) = blocking(move || store.prepare()).await {
         tracing::warn!(cause = %failure.source, "{failure}");
     }
 }
@@ -167,7 +167,7 @@ fn remove(store: &Store, rubbish: &mut Rubbish) -> Result<bool> {
 }
 
 /// Frees the image's blocks before its name goes: of a file without a name XFS frees them at some time later.
-fn free_blocks(dir: &Dir) {
+pub(super) fn free_blocks(dir: &Dir) {
     let emptied = open_image(dir).and_then(|image| {
         image.set_len(0).doing(|| format!("empty {}", dir.path_of(layout::IMAGE).display()))
     });

@@ -41,7 +41,7 @@ impl ImagePool {
             Ok(held) => {
                 unused::<R>(&held, &name)?;
                 fault::point("delete: unused");
-                Ok((Some(store.bury(&name)?.into()), Some(held.lock)))
+                Ok((store.bury(&name, &held)?, Some(held.lock)))
             }
             // An earlier delete has buried it, and failed behind that.
             Err(Error::Kernel(failure)) if failure.is_not_found() => {

@@ -12,6 +12,8 @@ use crate::volume::{SnapshotId, VolumeId};
 pub(super) const POOL: &str = "pool.json";
 /// Space to give up when a record cannot be written otherwise.
 pub(super) const BALLAST: &str = "ballast";
+/// A written file, to change places with a record that has to change where there is no block left.
+pub(super) const SPARE: &str = "spare";
 /// What is being built and is not real yet.
 pub(super) const NEW: &str = "new";
 /// What is being removed and is not real any more.

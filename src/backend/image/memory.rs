@@ -33,13 +33,16 @@ pub(super) fn check_is_new(settings: &Settings, root: &Path) -> Result<()> {
     )))
 }
 
-/// Remembers that the pool is here.
+/// Remembers that the pool is here. What is remembered already is not written again: there may be no space.
 pub(super) fn remember(settings: &Settings, root: &Path) -> Result<()> {
     let file = file(settings);
     let doing = || format!("write {}", file.display());
-    fs::create_dir_all(&settings.mount_dir).doing(doing)?;
     let mut text = root.as_os_str().to_owned();
     text.push("\n");
+    if fs::read(&file).is_ok_and(|known| known == text.as_encoded_bytes()) {
+        return Ok(());
+    }
+    fs::create_dir_all(&settings.mount_dir).doing(doing)?;
     Ok(fs::write(&file, text.as_encoded_bytes()).doing(doing)?)
 }
 

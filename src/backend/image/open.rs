@@ -20,7 +20,7 @@ use super::scan::{self, Found};
 use super::settings::{Provisioning, Settings};
 use super::shelf::Shelf;
 use super::store::{Store, image_length, patiently};
-use super::{ImagePool, finish, layout, memory};
+use super::{ImagePool, ceased, finish, layout, memory};
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
@@ -51,6 +51,9 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         blocking(move || read(&settings, &located)).await?
     };
     let Opened { store, owner, reflink, volumes, snapshots, rubbish } = opened;
+    for lost in volumes.lost.iter().chain(&snapshots.lost) {
+        tracing::error!(pool = settings.name, "{lost}");
+    }
     let store = Arc::new(store);
     finish::thaw(&store, volumes.frozen.clone()).await;
     let ledger = Ledger::new(&settings, volumes.counted().plus(snapshots.counted()));
@@ -92,6 +95,8 @@ fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     let store = Store::open(&root)?;
     let volumes = scan::all::<VolumeRecord>(store.parent::<VolumeId>())?;
     let snapshots = scan::all::<SnapshotRecord>(store.parent::<SnapshotId>())?;
+    ceased::finish(store.parent::<VolumeId>(), &volumes.ceased);
+    ceased::finish(store.parent::<SnapshotId>(), &snapshots.ceased);
     let rubbish = rubbish(&store)?;
     Ok(Opened { store, owner, reflink, volumes, snapshots, rubbish })
 }

@@ -28,6 +28,26 @@ pub(super) struct Found<R: Record> {
     pub(super) strays: Vec<Damaged>,
     /// Those that a copy had frozen when its driver was killed.
     pub(super) frozen: Vec<R::Id>,
+    /// Those that have ceased where they are, and are not removed yet.
+    pub(super) ceased: Vec<R::Id>,
+    /// The images that have not all that their records say.
+    pub(super) lost: Vec<Damaged>,
+}
+
+/// What lies in the directory of one id.
+enum Lies<R> {
+    Real(Real<R>),
+    /// Something that has ceased.
+    Ceased,
+}
+
+/// Something that is real.
+struct Real<R> {
+    entry: Entry<R>,
+    /// Whether it is marked as frozen.
+    frozen: bool,
+    /// What is the matter with its image.
+    lost: Option<Flaw>,
 }
 
 /// Reads everything in the directory.
@@ -47,9 +67,12 @@ pub(super) fn all<R: Record>(parent: &Dir) -> Result<Found<R>> {
 
 /// Reads one entry again, or finds it gone.
 pub(super) fn entry<R: Record>(parent: &Dir, id: &R::Id) -> Result<Option<Entry<R>>> {
-    match look(parent, id.to_string())? {
-        Some(_) => Ok(Some(read(parent, id).0)),
-        None => Ok(None),
+    if look(parent, id.to_string())?.is_none() {
+        return Ok(None);
+    }
+    match read(parent, id) {
+        Lies::Real(real) => Ok(Some(real.entry)),
+        Lies::Ceased => Ok(None),
     }
 }
 
@@ -65,32 +88,54 @@ fn some<R: Record>(parent: &Dir, names: &[OsString]) -> Found<R> {
             found.strays.push(stray(parent, name));
             continue;
         };
-        let (entry, frozen) = read::<R>(parent, &id);
-        if frozen {
-            found.frozen.push(id.clone());
+        match read::<R>(parent, &id) {
+            Lies::Ceased => found.ceased.push(id),
+            Lies::Real(Real { entry, frozen, lost }) => {
+                if frozen {
+                    found.frozen.push(id.clone());
+                }
+                if let Some(flaw) = lost {
+                    let file = parent.path_of(id.to_string()).join(layout::IMAGE);
+                    found.lost.push(Damaged { file, flaw, size: entry.counted });
+                }
+                found.entries.insert(id, entry);
+            }
         }
-        found.entries.insert(id, entry);
     }
     found
 }
 
-/// Reads one entry, and whether it is marked as frozen. Whatever is the matter hurts this entry alone.
-fn read<R: Record>(parent: &Dir, id: &R::Id) -> (Entry<R>, bool) {
+/// Reads one entry. Whatever is the matter hurts this entry alone.
+fn read<R: Record>(parent: &Dir, id: &R::Id) -> Lies<R> {
     let unreadable = |failure: &Failure| Flaw::Unreadable(format!("{failure}: {}", failure.source));
-    let dir = match parent.open_dir(id.to_string()) {
-        Ok(dir) => dir,
+    let opened = parent.open_dir(id.to_string()).and_then(|dir| Ok((dir.is_marked()?, dir)));
+    let dir = match opened {
+        Ok((false, dir)) => dir,
+        Ok((true, _)) => return Lies::Ceased,
         Err(failure) => {
-            return (Entry { record: Err(unreadable(&failure)), counted: Bytes::ZERO }, false);
+            let entry = Entry { record: Err(unreadable(&failure)), counted: Bytes::ZERO };
+            return Lies::Real(Real { entry, frozen: false, lost: None });
         }
     };
-    let image = image_length(&dir).unwrap_or_default();
     let record = text(&dir, R::Id::RECORD)
         .unwrap_or_else(|failure| Err(unreadable(&failure)))
         .and_then(|text| record::parse::<R>(&text, id));
+    // Behind the record: an expand that is under way makes the image longer first.
+    let image = image_length(&dir).unwrap_or_default();
+    let lost = record.as_ref().ok().and_then(|record| lost(image, record.size()));
     // An image that is longer than its record says is an expand that was not finished: its space is taken.
     let counted = record.as_ref().map_or(image, |record| record.size().max(image));
     let frozen = look(&dir, layout::FROZEN).is_ok_and(|stat| stat.is_some());
-    (Entry { record, counted }, frozen)
+    Lies::Real(Real { entry: Entry { record, counted }, frozen, lost })
+}
+
+/// Says what is the matter with an image of this length.
+fn lost(found: Bytes, recorded: Bytes) -> Option<Flaw> {
+    match found {
+        found if found >= recorded => None,
+        Bytes::ZERO => Some(Flaw::NoImage),
+        found => Some(Flaw::Shortened { found, recorded }),
+    }
 }
 
 /// Reads a record's text. Anything but a regular file of moderate size is not even opened.
@@ -134,6 +179,8 @@ impl<R: Record> Found<R> {
         self.entries.extend(other.entries);
         self.strays.extend(other.strays);
         self.frozen.extend(other.frozen);
+        self.ceased.extend(other.ceased);
+        self.lost.extend(other.lost);
         self
     }
 
@@ -152,6 +199,12 @@ impl<R: Record> Found<R> {
 
 impl<R: Record> Default for Found<R> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), strays: Vec::new(), frozen: Vec::new() }
+        Self {
+            entries: BTreeMap::new(),
+            strays: Vec::new(),
+            frozen: Vec::new(),
+            ceased: Vec::new(),
+            lost: Vec::new(),
+        }
     }
 }

@@ -13,9 +13,11 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::ballast::Ballast;
+use super::ceased;
 use super::error::{Error, Result};
 use super::layout::{self, Kept};
 use super::record::{self, Record};
+use super::spare::Spare;
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock, How};
 use crate::sys::failure::Doing;
@@ -33,6 +35,7 @@ pub(super) struct Store {
     volumes: Dir,
     snapshots: Dir,
     pub(super) ballast: Ballast,
+    pub(super) spare: Spare,
 }
 
 /// Something of the pool, held so that nobody else works on it: no call of ours and no program that outlived a
@@ -54,6 +57,7 @@ impl Store {
             volumes: root.open_dir(layout::VOLUMES)?,
             snapshots: root.open_dir(layout::SNAPSHOTS)?,
             ballast: Ballast::of(root)?,
+            spare: Spare::of(root)?,
         })
     }
 
@@ -105,15 +109,22 @@ impl Store {
         Ok(synced?)
     }
 
-    /// Makes the thing cease: it has no id any more, only blocks. Returns its name in the trash.
-    pub(super) fn bury<Id: Kept>(&self, id: &Id) -> Result<String> {
+    /// Makes the thing cease: it has no id any more, only blocks. Returns its name in the trash, or nothing when
+    /// there was no space for that name and not even blocks are left of it.
+    pub(super) fn bury<Id: Kept>(&self, id: &Id, held: &Held) -> Result<Option<OsString>> {
         let (name, grave) = (id.to_string(), layout::grave(id));
         let parent = self.parent::<Id>();
         // One more name can need one more block.
-        self.ballast.give_way(|| parent.rename_noreplace(&name, &self.trash, &grave))?;
+        match self.ballast.give_way(|| parent.rename_noreplace(&name, &self.trash, &grave)) {
+            Err(failure) if failure.is_no_space() => {
+                ceased::remove(parent, id, held)?;
+                return Ok(None);
+            }
+            renamed => renamed?,
+        }
         fault::point("delete: renamed");
         self.sync_graves::<Id>()?;
-        Ok(grave)
+        Ok(Some(grave.into()))
     }
 
     /// Returns the name in the trash of something that was buried, if it is there still. What could not be waited
@@ -129,12 +140,24 @@ impl Store {
         Ok(self.parent::<Id>().sync()?)
     }
 
-    /// Writes the record of something that is real or being built, with the ballast's space if there is no other.
+    /// Writes the record of something that is real or being built, with the ballast's space if there is no other,
+    /// and without any if that is gone, too.
     pub(super) fn write_record<R: Record>(&self, dir: &Dir, record: &R) -> Result<()> {
         let unwritable = |source| Error::Unwritable { id: record.id().to_string(), source };
         let text = record::text(record).map_err(unwritable)?;
-        self.ballast.give_way(|| dir.write_atomically(R::Id::RECORD, &text))?;
-        Ok(())
+        match self.ballast.give_way(|| dir.write_atomically(R::Id::RECORD, &text)) {
+            // Only what is real has a record that the spare can take the place of.
+            Err(failure) if failure.is_no_space() && dir.exists(R::Id::RECORD)? => {
+                Ok(self.spare.replace(dir, R::Id::RECORD, &text)?)
+            }
+            written => Ok(written?),
+        }
+    }
+
+    /// Makes ready for bad times what is not: the ballast and the spare, as far as there is space.
+    pub(super) fn prepare(&self) -> crate::sys::Result<()> {
+        self.spare.make()?;
+        self.ballast.fill()
     }
 }
 
