@@ -29,7 +29,8 @@ pub use registry::{Pool, Registry};
 use crate::error::Result;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
+    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
+    VolumeId,
 };
 
 /// A pool of volumes.
@@ -58,6 +59,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// `Exhausted` when the pool has no room for the difference.
     async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume>;
+
+    /// Keeps the limits with the volume, durably. Who enforces them is none of the pool's business.
+    async fn set_limits(&self, id: &VolumeId, limits: Limits) -> Result<()>;
 
     /// Keeps the attachments with the volume, durably.
     async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()>;

@@ -9,11 +9,13 @@ mod delete;
 mod expand;
 mod get;
 mod list;
+mod modify;
 mod publish;
 mod snapshot;
 mod validate;
 
 pub(crate) use delete::known;
+pub use modify::Enforcer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -51,9 +53,11 @@ pub struct Settings {
     pub attaching: Mutex<HashSet<VolumeId>>,
     /// The size of a volume that nobody gave one.
     pub default_size: Bytes,
+    /// Who enforces limits, where that is this process.
+    pub enforcer: Option<Arc<dyn Enforcer>>,
 }
 
-const ALWAYS: [rpc::Type; 10] = [
+const ALWAYS: [rpc::Type; 11] = [
     rpc::Type::CreateDeleteVolume,
     rpc::Type::ListVolumes,
     rpc::Type::GetCapacity,
@@ -63,6 +67,7 @@ const ALWAYS: [rpc::Type; 10] = [
     rpc::Type::CloneVolume,
     rpc::Type::ExpandVolume,
     rpc::Type::GetVolume,
+    rpc::Type::ModifyVolume,
     rpc::Type::SingleNodeMultiWriter,
 ];
 
@@ -241,6 +246,16 @@ impl v1::controller_server::Controller for Controller {
         answer(
             Method::ControllerExpandVolume,
             expand::expand_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_modify_volume(
+        &self,
+        request: Request<v1::ControllerModifyVolumeRequest>,
+    ) -> Reply<v1::ControllerModifyVolumeResponse> {
+        answer(
+            Method::ControllerModifyVolume,
+            modify::modify_volume(&self.shared, request.into_inner()).await,
         )
     }
 

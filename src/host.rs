@@ -4,6 +4,7 @@
 //! rights. Neither remembers anything that the node itself could tell.
 
 pub mod kernel;
+mod pod;
 pub mod simulated;
 mod target;
 
@@ -16,7 +17,7 @@ use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::sys::device::DeviceNumber;
-use crate::volume::{Bytes, FsType};
+use crate::volume::{Bytes, FsType, Limits};
 
 /// The mounts of a node.
 #[async_trait]
@@ -55,6 +56,21 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
 
     /// Returns how full the file system at the path is.
     async fn usage(&self, at: &Path) -> Result<Usage>;
+
+    /// Lets every pod that sees the device read and write it no faster than the limits say, and says how long that
+    /// holds. Without limits, nothing holds them up any more.
+    async fn limit(&self, device: &Device, limits: &Limits) -> Result<Enforcement>;
+
+    /// Looks whether the limits hold as [`Host::limit`] would make them, and changes nothing: nothing is returned
+    /// when there is something to change.
+    async fn holds(&self, device: &Device, limits: &Limits) -> Result<Option<Enforcement>>;
+
+    /// Removes what limits the device for the pod whose publish target this was: the device's number will be
+    /// another device's.
+    async fn unlimit(&self, device: &Device, target: &Path) -> Result<()>;
+
+    /// Succeeds when this node can enforce limits at all; the error says what is missing. Quick, and takes no lock.
+    async fn can_limit(&self) -> Result<()>;
 }
 
 /// How to mount.
@@ -115,6 +131,17 @@ impl Place {
             "the file system at {at} turned read-only after an error; unpublish and unstage it, then stage it again"
         )))
     }
+}
+
+/// How well limits hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enforcement {
+    /// For all that the pods do from now on.
+    Lasting,
+    /// For the containers that the pods have now: those that they start later have to be limited, too.
+    ForNow,
+    /// Not yet for all pods, and why.
+    Missing(String),
 }
 
 /// How full a file system is.

@@ -5,11 +5,14 @@
 
 mod expand;
 mod info;
+mod limits;
 mod path;
 mod publish;
 mod stage;
 mod stats;
 mod volume;
+
+pub use limits::Limiter;
 
 use std::sync::Arc;
 
@@ -36,6 +39,8 @@ pub struct Settings {
     pub locks: Locks,
     /// This node's mounts.
     pub host: Arc<dyn Host>,
+    /// What enforces the limits of the volumes.
+    pub limiter: Arc<Limiter>,
     /// This node's id.
     pub node: String,
     /// How many volumes the node may have; 0 is no limit.

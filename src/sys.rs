@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod block;
 pub mod blocking;
 pub mod capability;
+pub mod cgroup;
 pub mod device;
 pub mod extents;
 pub mod failure;

@@ -8,9 +8,11 @@ mod bytes;
 mod capability;
 mod content;
 mod id;
+mod limits;
 mod name;
 mod paging;
 mod parameters;
+mod quantity;
 mod size;
 mod snapshot;
 mod source;
@@ -22,6 +24,7 @@ pub use bytes::Bytes;
 pub use capability::{AccessMode, Capability, MountWish};
 pub use content::{BlockSize, Content, FsType};
 pub use id::{SnapshotId, VolumeId};
+pub use limits::{Limits, LimitsChange};
 pub use name::Name;
 pub use paging::{Page, Paging};
 pub use parameters::{Parameters, no_parameters};
@@ -49,6 +52,12 @@ pub struct Volume {
     pub content: Content,
     /// The logical block size of the device, fixed at creation.
     pub block_size: BlockSize,
+    /// The limits that were asked for when it was created: what a repeat of that call is compared with.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub asked_limits: Limits,
+    /// How fast it may be read and written now.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
     /// What it was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -74,6 +83,8 @@ pub struct NewVolume {
     pub content: Content,
     /// The logical block size of the device.
     pub block_size: BlockSize,
+    /// How fast it may be read and written.
+    pub limits: Limits,
     /// What to make it from; empty otherwise.
     pub source: Option<Source>,
 }
@@ -90,6 +101,8 @@ impl NewVolume {
             asked: self.asked,
             content: self.content,
             block_size: self.block_size,
+            asked_limits: self.limits,
+            limits: self.limits,
             source: self.source.clone(),
             attachments: Vec::new(),
             created: Timestamp::now(),
@@ -100,11 +113,12 @@ impl NewVolume {
 // === impl Volume ===
 
 impl Volume {
-    /// Returns whether this is what the wish became, expanded since or not.
+    /// Returns whether this is what the wish became, expanded or limited otherwise since, or not.
     pub fn is(&self, wanted: &NewVolume) -> bool {
         self.name == wanted.name
             && self.content == wanted.content
             && self.block_size == wanted.block_size
+            && self.asked_limits == wanted.limits
             && self.source == wanted.source
             && (self.asked == wanted.asked || wanted.asked.fits(self.size))
     }

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use super::{Attached, Backend, Capacity, Device, Ensured, PoolFigures, Snapshots};
 use crate::error::{Error, Result};
 use crate::volume::{
-    Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
+    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
+    VolumeId,
 };
 
 /// When a call fails.
@@ -91,6 +92,10 @@ impl Backend for Faulty {
 
     async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume> {
         self.call(self.inner.expand(id, size)).await
+    }
+
+    async fn set_limits(&self, id: &VolumeId, limits: Limits) -> Result<()> {
+        self.call(self.inner.set_limits(id, limits)).await
     }
 
     async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()> {

@@ -53,7 +53,8 @@ use crate::fs;
 use crate::sys::beneath::DirLock;
 use crate::sys::blocking;
 use crate::volume::{
-    Attachment, Bytes, Content, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume, VolumeId,
+    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
+    VolumeId,
 };
 
 use cleaner::Cleaner;
@@ -144,6 +145,11 @@ impl Backend for ImagePool {
 
     async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume> {
         Ok(self.expand_volume(id, size).await?)
+    }
+
+    async fn set_limits(&self, id: &VolumeId, limits: Limits) -> Result<()> {
+        self.change(id, |record| record.volume.limits = limits).await?;
+        Ok(())
     }
 
     async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()> {

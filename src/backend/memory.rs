@@ -17,8 +17,8 @@ use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Content, FsType, NewSnapshot, NewVolume, Snapshot, SnapshotId, Source,
-    Volume, VolumeId,
+    Attachment, Bytes, Content, FsType, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
+    Source, Volume, VolumeId,
 };
 
 /// A pool in memory.
@@ -184,6 +184,11 @@ impl Backend for Memory {
         let volume = state.volume(id)?;
         volume.size = now.max(size);
         Ok(volume.clone())
+    }
+
+    async fn set_limits(&self, id: &VolumeId, limits: Limits) -> Result<()> {
+        self.state().volume(id)?.limits = limits;
+        Ok(())
     }
 
     async fn set_attachments(&self, id: &VolumeId, attachments: &[Attachment]) -> Result<()> {

@@ -7,6 +7,7 @@ mod cgroup;
 mod devices;
 mod finding;
 mod kernel;
+mod limits;
 mod mounts;
 mod pools;
 mod privileges;
@@ -76,6 +77,7 @@ async fn machine() -> Vec<Finding> {
         findings.extend(privileges::check());
         findings.extend(devices::check());
         findings.extend(cgroup::check());
+        findings.extend(limits::check());
         findings.extend(scanners::check());
         findings
     })

@@ -7,8 +7,8 @@ use crate::error::{Error, Noun, Result};
 use crate::locks::Guard;
 use crate::rpc::record_volume;
 use crate::volume::{
-    Asked, BlockSize, Bytes, Capability, Content, FsType, Name, NewVolume, Parameters, SizeLimits,
-    Source, Volume, VolumeId,
+    Asked, BlockSize, Bytes, Capability, Content, FsType, Limits, LimitsChange, Name, NewVolume,
+    Parameters, SizeLimits, Source, Volume, VolumeId,
 };
 
 /// A request, parsed.
@@ -18,6 +18,7 @@ struct Wish {
     asked: Asked,
     capabilities: Vec<Capability>,
     parameters: Parameters,
+    limits: Limits,
     source: Option<Source>,
 }
 
@@ -51,16 +52,14 @@ pub(super) async fn create_volume(
 impl Wish {
     fn parse(request: &v1::CreateVolumeRequest) -> Result<Self> {
         let name = Name::parse(&request.name)?;
-        if let Some(key) = request.mutable_parameters.keys().min() {
-            let reason = format!("unknown key {key:?}; a volume has no mutable parameters");
-            return Err(Error::invalid("mutable_parameters", reason));
-        }
+        let limits = LimitsChange::parse(&request.mutable_parameters)?;
         Ok(Self {
             id: VolumeId::of(&name),
             name,
             asked: Asked::of_csi(request.capacity_range.as_ref())?,
             capabilities: Capability::required_list(&request.volume_capabilities)?,
             parameters: Parameters::parse(&request.parameters)?,
+            limits: Limits::NONE.changed(&limits),
             source: request.volume_content_source.as_ref().map(Source::of_csi).transpose()?,
         })
     }
@@ -104,6 +103,9 @@ impl Wish {
         if let Some(wanted) = block_size.filter(|wanted| *wanted != found.block_size) {
             return Some(format!("with {} blocks, not {wanted}", found.block_size));
         }
+        if self.limits != found.asked_limits {
+            return Some(format!("with {}, not {}", found.asked_limits, self.limits));
+        }
         let same_size = self.asked == found.asked || self.asked.fits(found.size);
         (!same_size).then(|| format!("with a size of {}, not {}", found.size, self.asked))
     }
@@ -130,9 +132,9 @@ impl Wish {
             default: settings.default_size,
         })?;
         let block_size = origin.map(|origin| origin.block_size).or(self.parameters.block_size);
-        let Self { id, name, asked, source, .. } = self;
+        let Self { id, name, asked, limits, source, .. } = self;
         let block_size = block_size.unwrap_or_default();
-        let new = NewVolume { id, name, size, asked, content, block_size, source };
+        let new = NewVolume { id, name, size, asked, content, block_size, limits, source };
         Ok(pool.backend.create(&new).await?.into_inner())
     }
 

@@ -5,7 +5,7 @@ use crate::csi::v1;
 use crate::csi::v1::validate_volume_capabilities_response::Confirmed;
 use crate::error::{Error, Result};
 use crate::rpc::record_volume;
-use crate::volume::{Capability, Parameters, Volume, VolumeId};
+use crate::volume::{Capability, LimitsChange, Parameters, Volume, VolumeId};
 
 pub(super) async fn validate(
     settings: &Settings,
@@ -51,8 +51,10 @@ fn confirm(
         let reason = format!("the volume has {} blocks", volume.block_size);
         return Err(Error::invalid("parameters.blockSize", reason));
     }
-    match request.mutable_parameters.keys().min() {
-        Some(key) => Err(Error::invalid("mutable_parameters", format!("unknown key {key:?}"))),
-        None => Ok(()),
+    let change = LimitsChange::parse(&request.mutable_parameters)?;
+    if volume.limits.changed(&change) != volume.limits {
+        let reason = format!("the volume has {}", volume.limits);
+        return Err(Error::invalid("mutable_parameters", reason));
     }
+    Ok(())
 }

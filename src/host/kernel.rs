@@ -1,5 +1,10 @@
 //! The node as Linux has it: the mount table and the mount system calls.
 
+mod limits;
+
+pub use limits::Reach;
+use limits::Wanted;
+
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -8,7 +13,7 @@ use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Host, Options, Place, Usage, target};
+use super::{Enforcement, Host, Options, Place, Usage, target};
 use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
 use crate::sys::blocking::blocking;
@@ -16,7 +21,7 @@ use crate::sys::device::{self, DeviceNumber};
 use crate::sys::mount::MountOptions;
 use crate::sys::mountinfo::{Mount, MountTable};
 use crate::sys::{self, Failure};
-use crate::volume::{Bytes, FsType};
+use crate::volume::{Bytes, FsType, Limits};
 
 /// The major number of loop devices: what a volume of an image pool is mounted from.
 const LOOP_MAJOR: u32 = 7;
@@ -25,6 +30,11 @@ const LOOP_MAJOR: u32 = 7;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kernel;
 
+/// Returns for whom limits can be enforced on this node, or why for nobody.
+pub fn reach_of_limits() -> Result<Reach> {
+    limits::reach(&read_table()?)
+}
+
 #[async_trait]
 impl Host for Kernel {
     async fn resolve(&self, path: PathBuf) -> PathBuf {
@@ -32,13 +42,8 @@ impl Host for Kernel {
     }
 
     async fn places_of(&self, device: &Device) -> Result<Vec<Place>> {
-        let device = device.clone();
-        blocking(move || {
-            let table = read_table()?;
-            let all = table.iter().map(place_of);
-            Ok(all.filter(|place| place.device == Some(device.number)).collect())
-        })
-        .await
+        let device = device.number;
+        blocking(move || Ok(places(&read_table()?, device))).await
     }
 
     async fn place_at(&self, path: &Path) -> Result<Option<Place>> {
@@ -125,6 +130,25 @@ impl Host for Kernel {
             inodes_free: usage.free_inodes,
         })
     }
+
+    async fn limit(&self, device: &Device, limits: &Limits) -> Result<Enforcement> {
+        let (device, limits) = (device.number, *limits);
+        blocking(move || Wanted::of(device, &limits)?.set()).await
+    }
+
+    async fn holds(&self, device: &Device, limits: &Limits) -> Result<Option<Enforcement>> {
+        let (device, limits) = (device.number, *limits);
+        blocking(move || Wanted::of(device, &limits)?.holds()).await
+    }
+
+    async fn unlimit(&self, device: &Device, target: &Path) -> Result<()> {
+        let (device, target) = (device.number, target.to_owned());
+        blocking(move || limits::unlimit(&read_table()?, device, &target)).await
+    }
+
+    async fn can_limit(&self) -> Result<()> {
+        blocking(|| reach_of_limits().map(drop)).await
+    }
 }
 
 /// ext4 must stop at its first error: by default it writes on.
@@ -154,6 +178,10 @@ fn real(path: &Path) -> Option<PathBuf> {
     let fd = rustix::fs::open(parent, flags, Mode::empty()).ok()?;
     let parent = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     Some(parent.join(name))
+}
+
+fn places(table: &MountTable, device: DeviceNumber) -> Vec<Place> {
+    table.iter().map(place_of).filter(|place| place.device == Some(device)).collect()
 }
 
 /// Returns the row of the mount table as a place.

@@ -4,20 +4,32 @@
 //! orchestrator expects to find it. The table is this node's kernel, so it dies with the process, as a kernel
 //! does.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Host, Options, Place, Usage, target};
+use super::{Enforcement, Host, Options, Place, Usage, target};
 use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
-use crate::volume::{Bytes, FsType};
+use crate::sys::device::DeviceNumber;
+use crate::volume::{Bytes, FsType, Limits};
 
 /// A simulated node; clones are the same node.
 #[derive(Debug, Clone, Default)]
 pub struct Simulated {
-    table: Arc<Mutex<Vec<Place>>>,
+    table: Arc<Mutex<Vec<Row>>>,
+    /// The devices that are limited.
+    limits: Arc<Mutex<BTreeMap<DeviceNumber, Limits>>>,
+}
+
+/// A row of the mount table.
+#[derive(Debug, Clone)]
+struct Row {
+    place: Place,
+    /// Whether this is a target, where a pod has the volume, and not its stage.
+    is_target: bool,
 }
 
 // === impl Simulated ===
@@ -25,11 +37,21 @@ pub struct Simulated {
 impl Simulated {
     /// Returns every place of the device.
     pub fn places(&self, device: &Device) -> Vec<Place> {
-        let is_of = |place: &&Place| place.device == Some(device.number);
-        self.table().iter().filter(is_of).cloned().collect()
+        let all = self.table();
+        let places = all.iter().map(|row| &row.place);
+        places.filter(|place| place.device == Some(device.number)).cloned().collect()
     }
 
-    fn table(&self) -> MutexGuard<'_, Vec<Place>> {
+    /// Returns the limits that hold for the device.
+    pub fn limits_of(&self, device: &Device) -> Limits {
+        self.limits().get(&device.number).copied().unwrap_or_default()
+    }
+
+    fn limits(&self) -> MutexGuard<'_, BTreeMap<DeviceNumber, Limits>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Vec<Row>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -38,11 +60,13 @@ impl Simulated {
         let what = device.path.display().to_string();
         let device = Some(device.number);
         let (at, is_stuck) = (at.to_owned(), false);
-        self.table().push(Place { at, device, what, read_only, is_stuck, flags, is_node });
+        let place = Place { at, device, what, read_only, is_stuck, flags, is_node };
+        self.table().push(Row { place, is_target: is_node });
     }
 
     fn top(&self, path: &Path) -> Option<Place> {
-        self.table().iter().rev().find(|place| place.at == path).cloned()
+        let all = self.table();
+        all.iter().rev().map(|row| &row.place).find(|place| place.at == path).cloned()
     }
 }
 
@@ -72,7 +96,8 @@ impl Host for Simulated {
         target::ensure_directory(to)?;
         let read_only = staged.read_only || options.read_only;
         let flags = options.flags.clone();
-        self.table().push(Place { at: to.to_owned(), read_only, flags, ..staged });
+        let place = Place { at: to.to_owned(), read_only, flags, ..staged };
+        self.table().push(Row { place, is_target: true });
         Ok(())
     }
 
@@ -85,7 +110,7 @@ impl Host for Simulated {
     async fn unmount(&self, path: &Path) -> Result<Ensured<()>> {
         let mut table = self.table();
         let before = table.len();
-        table.retain(|place| place.at != path);
+        table.retain(|row| row.place.at != path);
         Ok(if table.len() < before { Ensured::Made(()) } else { Ensured::Found(()) })
     }
 
@@ -113,12 +138,33 @@ impl Host for Simulated {
             inodes_free: (1 << 16) - 3,
         })
     }
+
+    /// All targets are of one pod.
+    async fn limit(&self, device: &Device, limits: &Limits) -> Result<Enforcement> {
+        let is_used = |row: &Row| row.is_target && row.place.device == Some(device.number);
+        if self.table().iter().any(is_used) {
+            self.limits().insert(device.number, *limits);
+        }
+        Ok(Enforcement::Lasting)
+    }
+
+    async fn holds(&self, device: &Device, limits: &Limits) -> Result<Option<Enforcement>> {
+        Ok((self.limits_of(device) == *limits).then_some(Enforcement::Lasting))
+    }
+
+    async fn unlimit(&self, device: &Device, _: &Path) -> Result<()> {
+        self.limits().remove(&device.number);
+        Ok(())
+    }
+
+    async fn can_limit(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::device::DeviceNumber;
 
     #[tokio::test]
     async fn what_is_mounted_is_found_at_its_path_and_by_its_device_until_it_is_unmounted() {

@@ -35,6 +35,7 @@ pub(super) async fn publish(
     if !wish.is_done(settings, pool, &volume).await? {
         wish.make(settings, pool, &volume).await?;
     }
+    settings.limiter.published(&volume).await;
     Ok(v1::NodePublishVolumeResponse {})
 }
 
@@ -50,6 +51,7 @@ pub(super) async fn unpublish(
     let _guard = settings.locks.try_lock(&id)?;
     let known = stage::Known::ask(settings, &id).await;
     stage::unmount(settings, &known, &id, &target).await?;
+    settings.limiter.unpublished(&id, known.device(), &target).await;
     settings.host.remove_target(&target).await?;
     Ok(v1::NodeUnpublishVolumeResponse {})
 }

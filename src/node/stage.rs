@@ -112,6 +112,11 @@ impl<'a> Known<'a> {
         };
         Self { keeper, device }
     }
+
+    /// Returns the device, where it is known that there is one.
+    pub(super) fn device(&self) -> Option<&Device> {
+        self.device.as_ref().ok().and_then(Option::as_ref)
+    }
 }
 
 /// Unmounts the volume at the path; what is not this volume stays and is an error.
@@ -121,8 +126,7 @@ pub(super) async fn unmount(
     id: &VolumeId,
     at: &Path,
 ) -> Result<Ensured<()>> {
-    let device = known.device.as_ref().ok().and_then(Option::as_ref);
-    let place = match look(&*settings.host, device, at).await? {
+    let place = match look(&*settings.host, known.device(), at).await? {
         At::Nothing => return Ok(Ensured::Found(())),
         At::Ours(_) => return settings.host.unmount(at).await,
         At::Foreign(place) => place,

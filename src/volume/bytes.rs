@@ -21,7 +21,8 @@ pub struct NotASize {
     text: String,
 }
 
-const UNITS: &[(&str, u64)] = &[
+/// The units of Kubernetes.
+pub(super) const UNITS: &[(&str, u64)] = &[
     ("Ki", 1 << 10),
     ("Mi", 1 << 20),
     ("Gi", 1 << 30),

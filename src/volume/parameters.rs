@@ -9,9 +9,6 @@ use serde::de::value::{Error as ValueError, MapDeserializer};
 use super::BlockSize;
 use crate::error::{Error, Result};
 
-/// Keys with this prefix belong to the sidecars: tolerated, never read.
-const SIDECARS: &str = "csi.storage.k8s.io/";
-
 /// The parameters of a StorageClass.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -33,7 +30,7 @@ impl Parameters {
         let mut ours: Vec<(&str, &str)> = parameters
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
-            .filter(|(key, _)| !key.starts_with(SIDECARS))
+            .filter(|(key, _)| !is_of_sidecars(key))
             .collect();
         ours.sort_unstable();
         Self::deserialize(MapDeserializer::new(ours.into_iter()))
@@ -53,9 +50,14 @@ fn block_size<'de, D: serde::Deserializer<'de>>(
     String::deserialize(from)?.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
+/// Says whether the key belongs to the sidecars: tolerated, never read.
+pub(super) fn is_of_sidecars(key: &str) -> bool {
+    key.starts_with("csi.storage.k8s.io/")
+}
+
 /// Checks the parameters of a snapshot class: there are none of ours.
 pub fn no_parameters<S: BuildHasher>(parameters: &HashMap<String, String, S>) -> Result<()> {
-    match parameters.keys().filter(|key| !key.starts_with(SIDECARS)).min() {
+    match parameters.keys().filter(|key| !is_of_sidecars(key)).min() {
         Some(key) => {
             Err(Error::invalid("parameters", format!("unknown key `{key}`; a snapshot takes none")))
         }

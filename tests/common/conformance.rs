@@ -2,11 +2,13 @@
 //!
 //! Each speaks to the trait alone and leaves the pool as empty as it found it.
 
+use std::num::NonZeroU64;
+
 use orlop::backend::{Backend, Ensured};
 use orlop::error::Error;
 use orlop::volume::{
-    AccessMode, Asked, Attachment, BlockSize, Bytes, Content, FsType, Name, NewSnapshot, NewVolume,
-    SnapshotId, Source, VolumeId,
+    AccessMode, Asked, Attachment, BlockSize, Bytes, Content, FsType, Limits, Name, NewSnapshot,
+    NewVolume, SnapshotId, Source, VolumeId,
 };
 
 /// The size of the volumes in here: enough for every file system.
@@ -17,7 +19,16 @@ pub fn wish(name: &str, content: Content, size: Bytes, source: Option<Source>) -
     let name = Name::parse(name).unwrap();
     let asked = Asked { required: Some(size), limit: None };
     let id = VolumeId::of(&name);
-    NewVolume { id, name, size, asked, content, block_size: BlockSize::default(), source }
+    NewVolume {
+        id,
+        name,
+        size,
+        asked,
+        content,
+        block_size: BlockSize::default(),
+        limits: Limits::NONE,
+        source,
+    }
 }
 
 fn xfs(name: &str) -> NewVolume {
@@ -99,6 +110,15 @@ pub async fn attachments_are_kept(backend: &dyn Backend) {
     assert_eq!(volume.attachments, [attachment]);
     backend.set_attachments(&wanted.id, &[]).await.unwrap();
     assert_eq!(backend.find(&wanted.id).await.unwrap().unwrap().attachments, []);
+    let limits = Limits { read_iops: NonZeroU64::new(500), ..Limits::NONE };
+    for _ in 0..2 {
+        backend.set_limits(&wanted.id, limits).await.unwrap();
+        let volume = backend.find(&wanted.id).await.unwrap().unwrap();
+        assert_eq!((volume.limits, volume.asked_limits), (limits, Limits::NONE));
+    }
+    assert!(!backend.create(&wanted).await.unwrap().is_made(), "limited since, but the same");
+    let otherwise = NewVolume { limits, ..wanted.clone() };
+    assert!(matches!(backend.create(&otherwise).await, Err(Error::Differs { .. })));
     backend.delete(&wanted.id).await.unwrap();
     is_empty(backend).await;
 }

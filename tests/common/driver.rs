@@ -13,7 +13,7 @@ use orlop::csi::v1::node_client::NodeClient;
 use orlop::host::Host;
 use orlop::identity::Identity;
 use orlop::locks::Locks;
-use orlop::node::{self, Node};
+use orlop::node::{self, Limiter, Node};
 use orlop::volume::Bytes;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -59,6 +59,7 @@ impl Driver {
         drop(std::fs::remove_file(&socket));
         let locks = Locks::default();
         let pools = Registry::new(pools);
+        let limiter = Limiter::start(pools.clone(), Arc::clone(&host), locks.clone());
         let controller = Controller::new(controller::Settings {
             pools: pools.clone(),
             locks: locks.clone(),
@@ -67,11 +68,13 @@ impl Driver {
             max_volumes_per_node: limit,
             attaching: tokio::sync::Mutex::default(),
             default_size: Bytes::gib(1),
+            enforcer: Some(limiter.clone()),
         });
         let node = Node::new(node::Settings {
             pools,
             locks: locks.clone(),
             host,
+            limiter,
             node: NODE.to_owned(),
             max_volumes_per_node: limit,
         });

@@ -1,5 +1,7 @@
 //! Requests as an orchestrator sends them; tests change the one field they are about.
 
+use std::collections::HashMap;
+
 use orlop::csi::v1;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
 use orlop::csi::v1::volume_capability::{AccessMode, AccessType, BlockVolume, MountVolume};
@@ -101,6 +103,19 @@ pub fn expand(volume_id: &str, required: i64) -> v1::ControllerExpandVolumeReque
         volume_id: volume_id.to_owned(),
         capacity_range: at_least(required),
         ..v1::ControllerExpandVolumeRequest::default()
+    }
+}
+
+/// Returns the map with these pairs.
+pub fn pairs(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub fn modify(volume_id: &str, parameters: &[(&str, &str)]) -> v1::ControllerModifyVolumeRequest {
+    v1::ControllerModifyVolumeRequest {
+        volume_id: volume_id.to_owned(),
+        mutable_parameters: pairs(parameters),
+        ..v1::ControllerModifyVolumeRequest::default()
     }
 }
 

@@ -22,7 +22,7 @@ struct Choices<'a> {
 }
 
 /// Texts that mean something to some field, and texts that must mean nothing to any.
-const TEXTS: [&str; 22] = [
+const TEXTS: [&str; 24] = [
     "",
     "a",
     "b",
@@ -38,6 +38,8 @@ const TEXTS: [&str; 22] = [
     "pool",
     "blockSize",
     "4096",
+    "readIOPS",
+    "1.5Gi",
     "../../etc",
     "/",
     "a\0b",

@@ -33,6 +33,7 @@ mod controller;
 mod fuzz;
 mod interface;
 mod layers;
+mod limits;
 mod metrics;
 mod model;
 mod node;

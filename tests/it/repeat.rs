@@ -12,16 +12,17 @@ use tonic::{Code, Status};
 
 use crate::driver::{Driver, NODE, text};
 use crate::requests::{
-    MIB, attach, create, delete, delete_snapshot, detach, expand, node_expand, of_snapshot,
+    MIB, attach, create, delete, delete_snapshot, detach, expand, modify, node_expand, of_snapshot,
     publish, snapshot, stage, unpublish, unstage,
 };
 
 /// The steps of a volume's whole life; a step is repeated until it succeeds.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     "create",
     "attach",
     "stage",
     "publish",
+    "modify",
     "expand",
     "grow",
     "snapshot",
@@ -67,6 +68,7 @@ impl Life {
                 let request = publish(id, &self.staging, &self.target);
                 drop(n.node_publish_volume(request).await?);
             }
+            "modify" => drop(c.controller_modify_volume(modify(id, &[("readIOPS", "9")])).await?),
             "expand" => drop(c.controller_expand_volume(expand(id, 600 * MIB)).await?),
             "grow" => drop(n.node_expand_volume(node_expand(id, &self.target)).await?),
             "snapshot" => {

@@ -47,6 +47,7 @@ impl Volume {
             source: self.image.path(),
             target: &self.target,
             mounted: Some(&self.mount),
+            limited: None,
             device: None,
             volume: &self.dir,
             freeze_limit: LIMIT,
@@ -174,7 +175,7 @@ fn without_sharing_only_what_nobody_uses_is_copied() {
     let wish = Wish { reflink: false, ..volume.wish() };
     assert!(matches!(cut(&wish).unwrap_err(), Error::Busy));
     let device = volume.image.attach();
-    let raw = Wish { mounted: None, device: Some(&device.device.path), ..wish };
+    let raw = Wish { mounted: None, limited: None, device: Some(&device.device.path), ..wish };
     assert!(matches!(cut(&raw).unwrap_err(), Error::Busy));
     assert!(!volume.target.exists());
     drop(device);
@@ -186,6 +187,7 @@ fn without_sharing_only_what_nobody_uses_is_copied() {
         source: image.path(),
         target: &target,
         mounted: None,
+        limited: None,
         device: None,
         volume: &dir,
         freeze_limit: LIMIT,
@@ -211,6 +213,7 @@ fn a_raw_device_is_copied_with_all_that_was_written() {
         source: image.path(),
         target: &target,
         mounted: None,
+        limited: None,
         device: Some(&device.device.path),
         volume: &dir,
         freeze_limit: LIMIT,

@@ -55,6 +55,7 @@ impl Source {
             source: self.image.path(),
             target: target.path(),
             mounted: Some(&mount_at(self.at())),
+            limited: None,
             device: None,
             volume: &self.dir,
             freeze_limit: Duration::from_mins(1),

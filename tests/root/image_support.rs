@@ -7,7 +7,9 @@ use std::time::Duration;
 use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings};
 use orlop::error::{Error, Result};
 use orlop::sys::{loopdev, mount};
-use orlop::volume::{Asked, BlockSize, Bytes, Content, FsType, Name, NewVolume, Source, VolumeId};
+use orlop::volume::{
+    Asked, BlockSize, Bytes, Content, FsType, Limits, Name, NewVolume, Source, VolumeId,
+};
 
 use crate::support::{Image, Mounted, in_mount_namespace, new_dir};
 
@@ -153,6 +155,7 @@ pub(crate) fn wish(name: &str, content: Content, size: Bytes) -> NewVolume {
         asked: Asked { required: Some(size), limit: None },
         content,
         block_size: BlockSize::default(),
+        limits: Limits::NONE,
         source: None,
     }
 }

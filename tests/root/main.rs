@@ -73,8 +73,12 @@ mod image_space;
 mod image_support;
 mod kill;
 mod life;
+#[cfg(test)]
+mod limits;
 mod model;
 mod never_wrong;
+#[cfg(test)]
+mod pod;
 mod rig;
 #[cfg(test)]
 mod support;

@@ -28,11 +28,14 @@ pub(crate) fn run(pool: Pool, volumes: Volumes) -> Report {
     let driver = Driver::start(pool);
     let room = driver.room.path();
     let report = room.join("report.json");
+    let mutable = room.join("mutable.yaml");
+    std::fs::write(&mutable, "readIOPS: 1k\nwriteBytesPerSecond: 20Mi\n").unwrap();
     let mut suite = Command::new(program());
     suite
         .arg(format!("--csi.endpoint=unix:{}", driver.socket().display()))
         .arg(format!("--csi.mountdir={}", room.join("mount").display()))
         .arg(format!("--csi.stagingdir={}", room.join("staging").display()))
+        .arg(format!("--csi.testvolumemutableparameters={}", mutable.display()))
         .arg("--csi.testnodevolumeattachlimit")
         .arg("--ginkgo.randomize-all")
         .arg("--ginkgo.no-color")

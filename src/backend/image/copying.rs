@@ -19,7 +19,7 @@ use super::surplus;
 use super::uses::{self, Use};
 use crate::error::Noun;
 use crate::sys::mountinfo::Mount;
-use crate::sys::{blocking, freeze};
+use crate::sys::{DeviceNumber, blocking, freeze};
 use crate::volume::{Bytes, Content, Source};
 
 /// How long a copy waits for another one of the same source, or for a device that is just going.
@@ -30,6 +30,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 struct Origin {
     held: Held,
     mounted: Option<Mount>,
+    /// Its device, if it is mounted and has limits.
+    limited: Option<DeviceNumber>,
     device: Option<PathBuf>,
 }
 
@@ -53,7 +55,7 @@ impl ImagePool {
                 let hold = move |store: &Store| {
                     let held = hold_patiently(store, record.id())?;
                     whole(&held, &record)?;
-                    Ok(Origin { held, mounted: None, device: None })
+                    Ok(Origin { held, mounted: None, limited: None, device: None })
                 };
                 self.copy(built, hold).await?;
                 Ok(size)
@@ -83,6 +85,7 @@ impl ImagePool {
                 source: &origin.held.dir.path_of(layout::IMAGE),
                 target: &built.image_path(),
                 mounted: origin.mounted.as_ref(),
+                limited: origin.limited,
                 device: origin.device.as_deref(),
                 volume: &origin.held.dir,
                 freeze_limit,
@@ -102,10 +105,10 @@ fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
     // A copy has the size of the record, and must have all of the data.
     surplus::cut_off(&held, record)?;
     let Some(used) = settled_use(&held)? else {
-        return Ok(Origin { held, mounted: None, device: None });
+        return Ok(Origin { held, mounted: None, limited: None, device: None });
     };
     if volume.content == Content::Block {
-        return Ok(Origin { held, mounted: None, device: Some(used.device.path) });
+        return Ok(Origin { held, mounted: None, limited: None, device: Some(used.device.path) });
     }
     if !used.is_seen() {
         // Without a freeze the pieces of the copy would be of different moments.
@@ -116,11 +119,12 @@ fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
         });
     }
     let Some(first) = used.writable().next() else {
-        return Ok(Origin { held, mounted: None, device: None });
+        return Ok(Origin { held, mounted: None, limited: None, device: None });
     };
     // One that is covered by another mount cannot be frozen; if all are, that is the error.
     let mounted = used.writable().find(|mount| freeze::is_in_sight(mount)).unwrap_or(first).clone();
-    Ok(Origin { held, mounted: Some(mounted), device: None })
+    let limited = (!volume.limits.is_none()).then_some(used.device.number);
+    Ok(Origin { held, mounted: Some(mounted), limited, device: None })
 }
 
 /// Returns how the image is used. A device that goes with its last user may have lost it a moment ago.

@@ -8,7 +8,7 @@ use tonic::service::Routes;
 
 use super::{Opened, Setup};
 use crate::admin::Admin;
-use crate::controller::{self, Controller};
+use crate::controller::{self, Controller, Enforcer};
 use crate::csi::admin::admin_server::AdminServer;
 use crate::csi::v1::controller_server::ControllerServer;
 use crate::csi::v1::identity_server::IdentityServer;
@@ -16,7 +16,7 @@ use crate::csi::v1::node_server::NodeServer;
 use crate::identity::Identity;
 use crate::locks::Locks;
 use crate::logging::Levels;
-use crate::node::{self, Node};
+use crate::node::{self, Limiter, Node};
 
 /// Which services one process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,17 +42,25 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
     let ready = Arc::new(AtomicBool::new(true));
     let mut csi = Routes::builder();
     csi.add_service(IdentityServer::new(Identity::new(ready)));
+    let limiter = (setup.mode != Mode::Controller)
+        .then(|| Limiter::start(opened.pools.clone(), Arc::clone(&opened.host), locks.clone()));
     if setup.mode != Mode::Node {
-        csi.add_service(ControllerServer::new(controller(setup, &opened, locks)));
+        let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
+        csi.add_service(ControllerServer::new(controller(setup, &opened, locks, enforcer)));
     }
-    if setup.mode != Mode::Controller {
-        csi.add_service(NodeServer::new(node(setup, &opened, locks)));
+    if let Some(limiter) = limiter {
+        csi.add_service(NodeServer::new(node(setup, &opened, locks, limiter)));
     }
     let admin = Admin::new(opened.pools, locks.clone(), levels);
     Served { csi: csi.routes(), admin: Routes::new(AdminServer::new(admin)) }
 }
 
-fn controller(setup: &Setup, opened: &Opened, locks: &Locks) -> Controller {
+fn controller(
+    setup: &Setup,
+    opened: &Opened,
+    locks: &Locks,
+    enforcer: Option<Arc<dyn Enforcer>>,
+) -> Controller {
     Controller::new(controller::Settings {
         pools: opened.pools.clone(),
         locks: locks.clone(),
@@ -61,14 +69,16 @@ fn controller(setup: &Setup, opened: &Opened, locks: &Locks) -> Controller {
         max_volumes_per_node: setup.config.max_volumes_per_node,
         attaching: tokio::sync::Mutex::default(),
         default_size: setup.config.default_size,
+        enforcer,
     })
 }
 
-fn node(setup: &Setup, opened: &Opened, locks: &Locks) -> Node {
+fn node(setup: &Setup, opened: &Opened, locks: &Locks, limiter: Arc<Limiter>) -> Node {
     Node::new(node::Settings {
         pools: opened.pools.clone(),
         locks: locks.clone(),
         host: Arc::clone(&opened.host),
+        limiter,
         node: setup.node.to_string(),
         max_volumes_per_node: setup.config.max_volumes_per_node,
     })

@@ -10,7 +10,7 @@ use crate::fault;
 use crate::sys::beneath::Dir;
 use crate::sys::mountinfo::Mount;
 use crate::sys::reflink::{clone_range, copy_extents, pieces};
-use crate::sys::{self, Doing};
+use crate::sys::{self, DeviceNumber, Doing};
 use crate::volume::Bytes;
 
 /// The copy to take.
@@ -22,6 +22,8 @@ pub struct Wish<'a> {
     pub target: &'a Path,
     /// A mount of the source's file system, if one may be written to.
     pub mounted: Option<&'a Mount>,
+    /// The device whose limits would hold a freeze up, if the volume has any.
+    pub limited: Option<DeviceNumber>,
     /// The device that the source is attached to as a raw block volume, if it is.
     pub device: Option<&'a Path>,
     /// The directory of the source's volume, for the marker.
@@ -74,7 +76,7 @@ fn clone_frozen(
     target: &File,
     size: Bytes,
 ) -> Result<(), Error> {
-    let frozen = freeze_volume(wish.volume, mount, wish.freeze_limit)?;
+    let frozen = freeze_volume(wish.volume, mount, wish.limited, wish.freeze_limit)?;
     clone(source, target, size, || frozen.within_limit())?;
     frozen.thaw()
 }

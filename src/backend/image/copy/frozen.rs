@@ -9,8 +9,9 @@ use super::Error;
 use super::marker::Marker;
 use crate::fault;
 use crate::sys::beneath::Dir;
+use crate::sys::cgroup::{self, Lifted};
 use crate::sys::mountinfo::Mount;
-use crate::sys::{self, Failure, freeze};
+use crate::sys::{self, DeviceNumber, Failure, freeze};
 
 /// A sync that takes less than this leaves nothing that the freeze would have to wait for.
 const QUIET: Duration = Duration::from_millis(100);
@@ -24,20 +25,23 @@ pub(super) struct Frozen<'a> {
     at: &'a Path,
     since: Instant,
     limit: Duration,
-    held: Option<(freeze::Frozen, Marker<'a>)>,
+    held: Option<(freeze::Frozen, Option<Lifted>, Marker<'a>)>,
 }
 
-/// Freezes the volume in the directory `volume`, which is mounted there, for at most `limit`.
+/// Freezes the volume in the directory `volume`, which is mounted there, for at most `limit`. If it is limited as
+/// this device, its limits are lifted meanwhile.
 pub(super) fn freeze_volume<'a>(
     volume: &'a Dir,
     mount: &'a Mount,
+    limited: Option<DeviceNumber>,
     limit: Duration,
 ) -> Result<Frozen<'a>, Error> {
     let (marker, at) = (Marker::put(volume)?, mount.at.as_path());
+    let lifted = limited.and_then(lift);
     match settle(mount).and_then(|()| freeze_now(mount)) {
         Ok((since, frozen)) => {
             fault::point("cut: frozen");
-            Ok(Frozen { at, since, limit, held: Some((frozen, marker)) })
+            Ok(Frozen { at, since, limit, held: Some((frozen, lifted, marker)) })
         }
         Err(failure) => {
             // What somebody else has frozen must not be thawed by us at the next start.
@@ -45,6 +49,13 @@ pub(super) fn freeze_volume<'a>(
             Err(not_frozen(at, failure))
         }
     }
+}
+
+/// Lifts the device's limits: what is in flight has to be written before anything is still, and one large write
+/// under a small limit would take longer than writers may be held up. It is no error if that fails; the copy may be.
+fn lift(device: DeviceNumber) -> Option<Lifted> {
+    let lifted = cgroup::lift(device);
+    lifted.inspect_err(|failure| tracing::warn!(cause = %failure.source, "{failure}")).ok()
 }
 
 /// Writes out what there is to write while the volume may still be used, so that the freeze is short.
@@ -93,10 +104,12 @@ impl Frozen<'_> {
 
     /// Thaws, and forgets about it only then. Returns whether it was frozen until now.
     fn release(&mut self) -> sys::Result<bool> {
-        let Some((frozen, marker)) = self.held.take() else { return Ok(false) };
+        let Some((frozen, lifted, marker)) = self.held.take() else { return Ok(false) };
         let was_frozen = frozen.thaw()?;
         tracing::debug!(at = %self.at.display(), held = ?self.since.elapsed(), "thawed");
         fault::point("cut: thawed");
+        // The limits hold again; after a kill whoever enforces them sees to that.
+        drop(lifted);
         marker.remove()?;
         Ok(was_frozen)
     }

@@ -1,7 +1,9 @@
+use std::num::NonZeroU64;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::volume::{Asked, BlockSize, Content, FsType, Name, Timestamp};
+use crate::volume::{Asked, BlockSize, Content, FsType, Limits, Name, Timestamp};
 
 fn volume(name: &str) -> Volume {
     let name = Name::parse(name).unwrap();
@@ -12,6 +14,8 @@ fn volume(name: &str) -> Volume {
         asked: Asked { required: Some(Bytes::gib(1)), limit: None },
         content: Content::FileSystem(FsType::Xfs),
         block_size: BlockSize::B4096,
+        asked_limits: Limits::NONE,
+        limits: Limits { write_iops: NonZeroU64::new(500), ..Limits::NONE },
         source: None,
         attachments: Vec::new(),
         created: Timestamp::now(),
