@@ -1,19 +1,24 @@
-//! Every verb of the program, and how each ends: 0 for well, 1 for failed, 2 for a wrong command line or config.
+//! Every verb of the program, and how each ends: 0 for well, 1 for failed, 2 for a wrong command line or config, 3
+//! where `check` found something.
 
 mod adopt;
 mod age;
+mod check;
 mod detach;
 mod doctor;
 mod failure;
 mod log_level;
 mod options;
 mod output;
+mod pool_list;
 mod pools;
+mod rough;
 mod run;
 mod runtime;
 mod snapshots;
 mod unreadable;
 mod volumes;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -49,10 +54,14 @@ enum Verb {
     Node(DriverOptions),
     /// Check this machine, the config and the pools, and say what to do about what is wrong.
     Doctor(doctor::Options),
+    /// List the pools: what they are, have and have promised.
+    Pools(pool_list::Options),
     /// List the volumes, as the pools have them.
     Volumes(volumes::Options),
     /// List the snapshots, as the pools have them.
     Snapshots(snapshots::Options),
+    /// Verify the pools on their disks; with --repair, adopt or discard what nobody accounts for.
+    Check(check::Options),
     /// Accept this node for a pool that belongs to another node id.
     Adopt(adopt::Options),
     /// Clear the attach record of a volume that nothing on this node uses any more.
@@ -66,10 +75,12 @@ Examples:
   orlop all                       the driver, with a pool for trying out in /var/lib/orlop
   orlop all --config orlop.yaml   with pools of your own; `orlop all --help` shows the file
   orlop doctor                    what is missing on this machine, and what to do
-  orlop volumes                   what there is, also while the driver runs
+  orlop volumes --watch           what there is, also while the driver runs
+  orlop check                     whether the pools on their disks are whole
   orlop snapshots --output json   the same for programs
 
-Exit codes: 0 well, 1 failed, 2 a wrong command line or config.";
+Exit codes: 0 well, 1 failed, 2 a wrong command line or config, 3 check found
+something.";
 
 // === impl Cli ===
 
@@ -81,8 +92,10 @@ impl Cli {
             Verb::Controller(options) => run::run(Mode::Controller, options).await,
             Verb::Node(options) => run::run(Mode::Node, options).await,
             Verb::Doctor(options) => doctor::run(options).await,
+            Verb::Pools(options) => pool_list::run(options).await,
             Verb::Volumes(options) => volumes::run(options).await,
             Verb::Snapshots(options) => snapshots::run(options).await,
+            Verb::Check(options) => check::run(options).await,
             Verb::Adopt(options) => adopt::run(options).await,
             Verb::Detach(options) => detach::run(options).await,
             Verb::LogLevel(options) => log_level::run(options).await,

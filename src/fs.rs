@@ -19,3 +19,4 @@ pub use error::Error;
 pub use format::{Format, format};
 pub use identity::{has_uuid, read_uuid, set_uuid};
 pub use least::least_size;
+pub use superblock::held_by;

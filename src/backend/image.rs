@@ -10,6 +10,7 @@ mod attach;
 mod ballast;
 mod building;
 mod ceased;
+pub mod check;
 mod cleaner;
 pub mod copy;
 mod copying;

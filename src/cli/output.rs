@@ -58,7 +58,8 @@ pub(super) fn say(text: &str) -> io::Result<()> {
     }
 }
 
-fn table<R: Row>(rows: &[R]) -> String {
+/// Returns the rows in columns.
+pub(super) fn table<R: Row>(rows: &[R]) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)

@@ -22,11 +22,16 @@ impl Unreadable {
         self.0.is_empty()
     }
 
+    /// Returns what could not be read, in words, if anything.
+    pub(super) fn words(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| format!("cannot read {}", self.0.join("; ")))
+    }
+
     /// Ends the verb: well, if every pool could be read.
     pub(super) fn end(self) -> std::result::Result<ExitCode, Failure> {
-        if self.0.is_empty() {
-            return Ok(ExitCode::SUCCESS);
+        match self.words() {
+            None => Ok(ExitCode::SUCCESS),
+            Some(words) => Err(Failure::failed(words)),
         }
-        Err(Failure::failed(format!("cannot read {}", self.0.join("; "))))
     }
 }

@@ -12,6 +12,7 @@ use super::options::ConfigOptions;
 use super::output::{OutputOption, Row};
 use super::pools;
 use super::unreadable::Unreadable;
+use super::watch::{Look, Watched, watch};
 use crate::backend::image::{Damaged, Settings, inspect, read_only};
 use crate::config::Config;
 use crate::error::Result;
@@ -21,6 +22,10 @@ use crate::volume::{Bytes, Volume};
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Options {
+    /// Look again each second: redraws a terminal; elsewhere, and as JSON, one line for each change.
+    #[arg(long, short)]
+    watch: bool,
+
     #[command(flatten)]
     config: ConfigOptions,
 
@@ -35,7 +40,10 @@ data, is shown with what is the matter: nothing is guessed and nothing deleted.
 
 Examples:
   orlop volumes --config /etc/orlop/orlop.yaml
-  orlop volumes --output json";
+  orlop volumes --output json
+  orlop volumes --watch";
+
+const NONE: &str = "there are no volumes";
 
 /// A volume, or what is left of one.
 #[derive(Debug, Serialize)]
@@ -56,15 +64,29 @@ struct Line {
 pub(super) async fn run(options: Options) -> std::result::Result<ExitCode, Failure> {
     let (config, node) = options.config.read()?;
     refuse_simulated(&config)?;
-    let (mut lines, mut unreadable) = (Vec::new(), Unreadable::default());
-    for settings in pools::image_pools(&config, &node) {
-        lines
-            .extend(unreadable.keep(&settings.name, lines_of(&settings).await).unwrap_or_default());
+    let (pools, output) = (pools::image_pools(&config, &node), options.output.output);
+    if options.watch {
+        let look = async || {
+            let (rows, unreadable) = lines_of_all(&pools).await;
+            Look { rows, unreadable: unreadable.words() }
+        };
+        watch(output, NONE, look).await?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let (lines, unreadable) = lines_of_all(&pools).await;
     if !lines.is_empty() || unreadable.is_empty() {
-        options.output.output.print(&lines, "there are no volumes")?;
+        output.print(&lines, NONE)?;
     }
     unreadable.end()
+}
+
+async fn lines_of_all(pools: &[Settings]) -> (Vec<Line>, Unreadable) {
+    let (mut lines, mut unreadable) = (Vec::new(), Unreadable::default());
+    for settings in pools {
+        let of_pool = unreadable.keep(&settings.name, lines_of(settings).await);
+        lines.extend(of_pool.unwrap_or_default());
+    }
+    (lines, unreadable)
 }
 
 async fn lines_of(settings: &Settings) -> Result<Vec<Line>> {
@@ -124,6 +146,17 @@ impl Line {
             age_seconds: None,
             damage: Some(format!("{} {}", damaged.file.display(), damaged.flaw)),
         }
+    }
+}
+
+impl Watched for Line {
+    fn key(&self) -> &str {
+        &self.id
+    }
+
+    fn state(&self) -> Vec<String> {
+        let columns = Self::COLUMNS.iter().zip(self.cells());
+        columns.filter(|(column, _)| **column != "age").map(|(_, cell)| cell).collect()
     }
 }
 

@@ -9,12 +9,27 @@ mod field;
 pub(super) mod xfs;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Error;
 use crate::sys::Doing;
 use crate::volume::FsType;
+
+/// Returns which of our file systems the image at `path` holds, if it is one of them.
+pub fn held_by(path: &Path) -> Result<Option<FsType>, Error> {
+    for fs in FsType::ALL {
+        match read_size(path, fs) {
+            Ok(_) => return Ok(Some(fs)),
+            Err(Error::Foreign { .. }) => {}
+            // It is too short to hold this one.
+            Err(Error::Kernel(failure)) if failure.source.kind() == ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
 
 /// Returns the `length` bytes at `offset` of the image or device at `path`.
 fn read(path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, Error> {

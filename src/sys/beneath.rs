@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use super::failure::{Doing, Failure, Result};
 
 pub use lock::DirLock;
+pub use write::temporary_of;
 
 /// An open directory, and the path it had when it was opened, which is only for messages.
 #[derive(Debug)]

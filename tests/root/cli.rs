@@ -1,5 +1,8 @@
 //! The verbs beside a driver with a real pool, and without one.
 
+mod check;
+mod look;
+
 use std::path::Path;
 use std::process::Command;
 

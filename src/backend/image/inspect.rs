@@ -34,6 +34,8 @@ pub struct Inspection {
     pub node: String,
     /// The size of its file system.
     pub total: Bytes,
+    /// What is taken of it, by whomever.
+    pub used: Bytes,
     /// What can be written to it.
     pub free: Bytes,
     /// What the sizes of its volumes and snapshots add up to.
@@ -88,6 +90,7 @@ fn look(root: PathBuf) -> Result<Option<Inspection>> {
         name: identity.name,
         node: identity.node,
         total: Bytes(usage.total_bytes),
+        used: Bytes(usage.used_bytes),
         free: Bytes(usage.available_bytes),
         promised: of_volumes.counted().plus(of_snapshots.counted()),
         reflink: reflink::supports_reflink(&root)?,

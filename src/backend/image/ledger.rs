@@ -116,6 +116,11 @@ impl Ledger {
         *self.lock()
     }
 
+    /// Returns what may be promised in all, be the space free or not.
+    pub(super) fn limit(&self, space: Space) -> Bytes {
+        self.left(Bytes::ZERO, Space { free: space.total, outside: None, shared: false, ..space })
+    }
+
     fn left(&self, promised: Bytes, space: Space) -> Bytes {
         match self.provisioning {
             Provisioning::Thick => {

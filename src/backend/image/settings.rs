@@ -1,5 +1,6 @@
 //! What the config says about an image pool, in plain values: nothing here is looked up or decided.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,6 +106,18 @@ impl Ratio {
     }
 }
 
+impl fmt::Display for Ratio {
+    /// Writes the factor with as many decimals as it has.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.hundredths / 100, self.hundredths % 100);
+        match rest {
+            0 => write!(f, "{whole}"),
+            tenths if tenths % 10 == 0 => write!(f, "{whole}.{}", tenths / 10),
+            _ => write!(f, "{whole}.{rest:02}"),
+        }
+    }
+}
+
 // === impl Percent ===
 
 impl Percent {
@@ -129,6 +142,9 @@ mod tests {
         assert_eq!(Percent(0).of(Bytes::gib(1)), Bytes::ZERO);
         assert_eq!(Ratio::whole(10).times(Bytes::gib(1)), Bytes::gib(10));
         assert_eq!(Ratio::hundredths(150).times(Bytes(10)), Bytes(15));
+        for (hundredths, text) in [(200, "2"), (150, "1.5"), (105, "1.05"), (1000, "10")] {
+            assert_eq!(Ratio::hundredths(hundredths).to_string(), text);
+        }
         assert_eq!(Ratio::whole(u32::MAX).times(Bytes(u64::MAX)), Bytes(u64::MAX));
     }
 }

@@ -13,7 +13,7 @@ impl Dir {
     /// disk. When it fails, the file has the old content or the new one: the last step is to wait for the disk.
     pub fn write_atomically(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> Result<()> {
         let name = name.as_ref();
-        let temporary = temporary(name);
+        let temporary = temporary_of(name);
         // One that a killed process left. Whoever writes has the lock of what the file belongs to.
         self.remove_file(&temporary)?;
         let written = self
@@ -36,7 +36,7 @@ impl Dir {
 }
 
 /// Returns the name beside `name` under which the new content is written.
-fn temporary(name: &OsStr) -> OsString {
+pub fn temporary_of(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
     temporary.push(".new");
