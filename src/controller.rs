@@ -27,7 +27,7 @@ use crate::backend::Registry;
 use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;
-use crate::rpc::{Method, answer};
+use crate::rpc::{Method, answer, carry};
 use crate::volume::{Bytes, Snapshot, Topology, Volume, VolumeId};
 
 /// What the Controller service works with.
@@ -135,40 +135,44 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::CreateVolumeRequest>,
     ) -> Reply<v1::CreateVolumeResponse> {
-        answer(
-            Method::CreateVolume,
-            create::create_volume(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::CreateVolume, async move {
+            create::create_volume(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn delete_volume(
         &self,
         request: Request<v1::DeleteVolumeRequest>,
     ) -> Reply<v1::DeleteVolumeResponse> {
-        answer(
-            Method::DeleteVolume,
-            delete::delete_volume(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::DeleteVolume, async move {
+            delete::delete_volume(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn controller_publish_volume(
         &self,
         request: Request<v1::ControllerPublishVolumeRequest>,
     ) -> Reply<v1::ControllerPublishVolumeResponse> {
-        answer(
-            Method::ControllerPublishVolume,
-            publish::publish(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::ControllerPublishVolume, async move {
+            publish::publish(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn controller_unpublish_volume(
         &self,
         request: Request<v1::ControllerUnpublishVolumeRequest>,
     ) -> Reply<v1::ControllerUnpublishVolumeResponse> {
-        answer(
-            Method::ControllerUnpublishVolume,
-            publish::unpublish(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::ControllerUnpublishVolume, async move {
+            publish::unpublish(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn validate_volume_capabilities(
@@ -212,14 +216,22 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::CreateSnapshotRequest>,
     ) -> Reply<v1::CreateSnapshotResponse> {
-        answer(Method::CreateSnapshot, snapshot::create(&self.shared, request.into_inner()).await)
+        let shared = Arc::clone(&self.shared);
+        carry(Method::CreateSnapshot, async move {
+            snapshot::create(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn delete_snapshot(
         &self,
         request: Request<v1::DeleteSnapshotRequest>,
     ) -> Reply<v1::DeleteSnapshotResponse> {
-        answer(Method::DeleteSnapshot, snapshot::delete(&self.shared, request.into_inner()).await)
+        let shared = Arc::clone(&self.shared);
+        carry(Method::DeleteSnapshot, async move {
+            snapshot::delete(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn list_snapshots(
@@ -243,10 +255,11 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::ControllerExpandVolumeRequest>,
     ) -> Reply<v1::ControllerExpandVolumeResponse> {
-        answer(
-            Method::ControllerExpandVolume,
-            expand::expand_volume(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::ControllerExpandVolume, async move {
+            expand::expand_volume(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn controller_modify_volume(

@@ -26,11 +26,9 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     /// as it is. A path whose parent does not exist is returned unchanged.
     async fn resolve(&self, path: PathBuf) -> PathBuf;
 
-    /// Returns every place where the device is mounted or its node is bound, as of now.
-    async fn places_of(&self, device: &Device) -> Result<Vec<Place>>;
-
-    /// Returns what is mounted topmost at exactly this resolved path, or nothing.
-    async fn place_at(&self, path: &Path) -> Result<Option<Place>>;
+    /// Returns every place where the device is mounted or its node is bound, and what is mounted topmost at
+    /// exactly each of these resolved paths: all of it as of one moment.
+    async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight>;
 
     /// Mounts the device's file system at an existing directory.
     async fn mount(&self, device: &Device, fs: FsType, at: &Path, options: &Options) -> Result<()>;
@@ -101,6 +99,15 @@ pub struct Place {
     pub is_node: bool,
 }
 
+// === impl Sight ===
+
+impl Sight {
+    /// Returns what is topmost at one of the paths that were asked for.
+    pub fn at(&self, path: &Path) -> Option<&Place> {
+        self.topmost.iter().find(|place| place.at == path)
+    }
+}
+
 // === impl Place ===
 
 impl Place {
@@ -142,6 +149,15 @@ pub enum Enforcement {
     ForNow,
     /// Not yet for all pods, and why.
     Missing(String),
+}
+
+/// What a node has of a device, and at some paths, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sight {
+    /// Every place of the device.
+    pub of_device: Vec<Place>,
+    /// What is topmost at those of the paths at which anything is mounted.
+    pub topmost: Vec<Place>,
 }
 
 /// How full a file system is.

@@ -22,7 +22,7 @@ use crate::backend::Registry;
 use crate::csi::v1;
 use crate::host::Host;
 use crate::locks::Locks;
-use crate::rpc::{Method, answer};
+use crate::rpc::{Method, answer, carry};
 
 /// What the Node service works with.
 #[derive(Debug, Clone)]
@@ -64,34 +64,45 @@ impl v1::node_server::Node for Node {
         &self,
         request: Request<v1::NodeStageVolumeRequest>,
     ) -> Reply<v1::NodeStageVolumeResponse> {
-        answer(Method::NodeStageVolume, stage::stage(&self.shared, request.into_inner()).await)
+        let shared = Arc::clone(&self.shared);
+        carry(
+            Method::NodeStageVolume,
+            async move { stage::stage(&shared, request.into_inner()).await },
+        )
+        .await
     }
 
     async fn node_unstage_volume(
         &self,
         request: Request<v1::NodeUnstageVolumeRequest>,
     ) -> Reply<v1::NodeUnstageVolumeResponse> {
-        answer(Method::NodeUnstageVolume, stage::unstage(&self.shared, request.into_inner()).await)
+        let shared = Arc::clone(&self.shared);
+        carry(Method::NodeUnstageVolume, async move {
+            stage::unstage(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn node_publish_volume(
         &self,
         request: Request<v1::NodePublishVolumeRequest>,
     ) -> Reply<v1::NodePublishVolumeResponse> {
-        answer(
-            Method::NodePublishVolume,
-            publish::publish(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::NodePublishVolume, async move {
+            publish::publish(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn node_unpublish_volume(
         &self,
         request: Request<v1::NodeUnpublishVolumeRequest>,
     ) -> Reply<v1::NodeUnpublishVolumeResponse> {
-        answer(
-            Method::NodeUnpublishVolume,
-            publish::unpublish(&self.shared, request.into_inner()).await,
-        )
+        let shared = Arc::clone(&self.shared);
+        carry(Method::NodeUnpublishVolume, async move {
+            publish::unpublish(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn node_get_volume_stats(
@@ -105,7 +116,11 @@ impl v1::node_server::Node for Node {
         &self,
         request: Request<v1::NodeExpandVolumeRequest>,
     ) -> Reply<v1::NodeExpandVolumeResponse> {
-        answer(Method::NodeExpandVolume, expand::expand(&self.shared, request.into_inner()).await)
+        let shared = Arc::clone(&self.shared);
+        carry(Method::NodeExpandVolume, async move {
+            expand::expand(&shared, request.into_inner()).await
+        })
+        .await
     }
 
     async fn node_get_capabilities(

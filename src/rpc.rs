@@ -10,7 +10,7 @@ mod tally;
 pub use calls::{Calls, Running};
 pub use layer::{CallsLayer, Surrounded};
 pub use method::Method;
-pub use status::answer;
+pub use status::{answer, carry};
 pub use tally::Tally;
 
 use std::fmt;

@@ -21,6 +21,6 @@ pub mod mountinfo;
 pub mod reflink;
 pub mod statvfs;
 
-pub use blocking::blocking;
+pub use blocking::{blocking, carried};
 pub use device::DeviceNumber;
 pub use failure::{Doing, Failure, Result};

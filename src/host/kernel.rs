@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Enforcement, Host, Options, Place, Usage, target};
+use super::{Enforcement, Host, Options, Place, Sight, Usage, target};
 use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
 use crate::sys::blocking::blocking;
@@ -41,14 +41,19 @@ impl Host for Kernel {
         blocking(move || real(&path).unwrap_or(path)).await
     }
 
-    async fn places_of(&self, device: &Device) -> Result<Vec<Place>> {
-        let device = device.number;
-        blocking(move || Ok(places(&read_table()?, device))).await
-    }
-
-    async fn place_at(&self, path: &Path) -> Result<Option<Place>> {
-        let path = path.to_owned();
-        blocking(move || Ok(read_table()?.at(&path).map(place_of))).await
+    async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight> {
+        let number = device.map(|device| device.number);
+        let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).to_owned()).collect();
+        blocking(move || {
+            let table = read_table()?;
+            let of_device = number.map(|number| places(&table, number));
+            let topmost = paths.iter().filter_map(|path| table.at(path));
+            Ok(Sight {
+                of_device: of_device.unwrap_or_default(),
+                topmost: topmost.map(place_of).collect(),
+            })
+        })
+        .await
     }
 
     async fn mount(&self, device: &Device, fs: FsType, at: &Path, options: &Options) -> Result<()> {
@@ -181,7 +186,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 }
 
 fn places(table: &MountTable, device: DeviceNumber) -> Vec<Place> {
-    table.iter().map(place_of).filter(|place| place.device == Some(device)).collect()
+    table.iter().filter(|mount| device_of(mount) == Some(device)).map(place_of).collect()
 }
 
 /// Returns the row of the mount table as a place.
@@ -201,6 +206,11 @@ fn place_of(mount: &Mount) -> Place {
         is_stuck: node.is_none() && flag(&mount.super_options) && !flag(&mount.options),
         flags: mount.options.clone(),
     }
+}
+
+/// Returns the loop device whose node is bound or whose file system is mounted.
+fn device_of(mount: &Mount) -> Option<DeviceNumber> {
+    bound_node(mount).or_else(|| mounted_loop(mount))
 }
 
 /// Returns the loop device whose file system is mounted. The numbers that btrfs shows are anonymous: there the

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Enforcement, Host, Options, Place, Usage, target};
+use super::{Enforcement, Host, Options, Place, Sight, Usage, target};
 use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
 use crate::sys::device::DeviceNumber;
@@ -77,12 +77,9 @@ impl Host for Simulated {
         path
     }
 
-    async fn places_of(&self, device: &Device) -> Result<Vec<Place>> {
-        Ok(self.places(device))
-    }
-
-    async fn place_at(&self, path: &Path) -> Result<Option<Place>> {
-        Ok(self.top(path))
+    async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight> {
+        let of_device = device.map(|device| self.places(device)).unwrap_or_default();
+        Ok(Sight { of_device, topmost: paths.iter().filter_map(|path| self.top(path)).collect() })
     }
 
     async fn mount(&self, device: &Device, _: FsType, at: &Path, options: &Options) -> Result<()> {
@@ -177,8 +174,9 @@ mod tests {
         let read_only = Options { read_only: true, flags: vec![] };
         host.bind_directory(&staging, &to, &read_only).await.unwrap();
         assert!(to.is_dir());
-        assert!(host.place_at(&to).await.unwrap().unwrap().read_only);
-        assert_eq!(host.places_of(&device).await.unwrap().len(), 2);
+        let sight = host.sight(Some(&device), &[&to, room.path()]).await.unwrap();
+        assert!(sight.at(&to).unwrap().read_only);
+        assert_eq!((sight.of_device.len(), sight.topmost.len()), (2, 1));
         assert!(host.unmount(&to).await.unwrap().is_made());
         assert!(!host.unmount(&to).await.unwrap().is_made());
         host.remove_target(&to).await.unwrap();

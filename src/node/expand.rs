@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use super::volume::{here, places};
+use super::volume::visible_at;
 use crate::backend::Pool;
 use crate::csi::v1;
 use crate::error::{Error, Result};
@@ -51,9 +51,9 @@ async fn located(
     if staged && request.volume_path == request.staging_target_path {
         return Ok(None);
     }
-    here(&*settings.host, pool, &volume.id, Path::new(&request.volume_path)).await?;
-    let all = places(&*settings.host, pool, &volume.id).await?;
-    let writable = all.into_iter().find(|place| !place.read_only && !place.is_node);
+    let path = Path::new(&request.volume_path);
+    let here = visible_at(&*settings.host, pool, &volume.id, path).await?;
+    let writable = here.places().iter().find(|place| !place.read_only && !place.is_node);
     let read_only = || {
         let id = &volume.id;
         Error::unfit(format!(
@@ -61,7 +61,7 @@ async fn located(
         ))
     };
     match writable {
-        Some(place) => Ok(Some(place.at)),
+        Some(place) => Ok(Some(place.at.clone())),
         None if raw => Ok(None),
         None => Err(read_only()),
     }

@@ -141,7 +141,7 @@ impl Limiter {
     async fn in_use(&self, id: &VolumeId) -> Result<Option<(Device, Limits)>> {
         let Some((pool, volume)) = self.pools.find(id).await? else { return Ok(None) };
         let Some(device) = pool.backend.attached(id).await? else { return Ok(None) };
-        let is_seen = !self.host.places_of(&device).await?.is_empty();
+        let is_seen = !self.host.sight(Some(&device), &[]).await?.of_device.is_empty();
         Ok(is_seen.then_some((device, volume.limits)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::volume::{At, foreign, look, places, serves};
+use super::volume::{At, Here, foreign, serves};
 use super::{Settings, path, stage};
 use crate::backend::Pool;
 use crate::controller::known;
@@ -32,8 +32,9 @@ pub(super) async fn publish(
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
     serves(&volume, &wish.capability)?;
-    if !wish.is_done(settings, pool, &volume).await? {
-        wish.make(settings, pool, &volume).await?;
+    let here = Here::look(&*settings.host, pool, &id, &[&wish.staging, &wish.target]).await?;
+    if !wish.is_done(&volume, &here)? {
+        wish.make(settings, pool, &volume, &here).await?;
     }
     settings.limiter.published(&volume).await;
     Ok(v1::NodePublishVolumeResponse {})
@@ -50,7 +51,8 @@ pub(super) async fn unpublish(
     let target = settings.host.resolve(target).await;
     let _guard = settings.locks.try_lock(&id)?;
     let known = stage::Known::ask(settings, &id).await;
-    stage::unmount(settings, &known, &id, &target).await?;
+    let here = known.look(settings, &target).await?;
+    stage::unmount(settings, &known, &here, &id, &target).await?;
     settings.limiter.unpublished(&id, known.device(), &target).await;
     settings.host.remove_target(&target).await?;
     Ok(v1::NodeUnpublishVolumeResponse {})
@@ -80,21 +82,20 @@ impl Wish {
     }
 
     /// Returns whether the volume is published at the target as wished for, or why it must not be.
-    async fn is_done(&self, settings: &Settings, pool: &Pool, volume: &Volume) -> Result<bool> {
+    fn is_done(&self, volume: &Volume, here: &Here) -> Result<bool> {
         let id = &volume.id;
-        let device = pool.backend.attached(id).await?;
-        match look(&*settings.host, device.as_ref(), &self.target).await? {
+        match here.at(&self.target) {
             At::Ours(place) => {
                 return match place.difference(&self.options) {
-                    Some(how) => Err(published_otherwise(id, &place, &how)),
+                    Some(how) => Err(published_otherwise(id, place, &how)),
                     None => place.takes_writes().map(|()| true),
                 };
             }
-            At::Foreign(place) => return Err(foreign(id, &place)),
+            At::Foreign(place) => return Err(foreign(id, place)),
             At::Nothing => {}
         }
-        let all = places(&*settings.host, pool, id).await?;
-        let others: Vec<_> = all.iter().filter(|place| place.at != self.staging).collect();
+        let is_other = |place: &&Place| place.at != self.staging;
+        let others: Vec<_> = here.places().iter().filter(is_other).collect();
         if let Some(other) = others.first().filter(|_| !self.capability.mode.allows_many_paths()) {
             return Err(in_use(id, &format!("published at {}", other.at.display())));
         }
@@ -110,8 +111,15 @@ impl Wish {
     }
 
     /// Publishes; what fails leaves neither a target nor a stage of its own.
-    async fn make(&self, settings: &Settings, pool: &Pool, volume: &Volume) -> Result<()> {
-        let staged = stage::ensure(settings, pool, volume, &self.staging, &self.capability).await?;
+    async fn make(
+        &self,
+        settings: &Settings,
+        pool: &Pool,
+        volume: &Volume,
+        here: &Here,
+    ) -> Result<()> {
+        let (staging, wanted) = (&self.staging, &self.capability);
+        let staged = stage::ensure(settings, pool, volume, here, staging, wanted).await?;
         let made = self.bind(settings, pool, volume).await;
         if made.is_err()
             && staged.is_made()

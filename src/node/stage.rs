@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::volume::{At, foreign, look, serves};
+use super::volume::{At, Here, foreign, serves};
 use super::{Settings, path};
 use crate::backend::{Attached, Device, Ensured, Pool};
 use crate::controller::known;
@@ -26,7 +26,8 @@ pub(super) async fn stage(
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
     serves(&volume, &capability)?;
-    ensure(settings, pool, &volume, &staging, &capability).await?;
+    let here = Here::look(&*settings.host, pool, &id, &[&staging]).await?;
+    ensure(settings, pool, &volume, &here, &staging, &capability).await?;
     Ok(v1::NodeStageVolumeResponse {})
 }
 
@@ -51,19 +52,19 @@ pub(super) async fn ensure(
     settings: &Settings,
     pool: &Pool,
     volume: &Volume,
+    here: &Here,
     staging: &Path,
     wanted: &Capability,
 ) -> Result<Ensured<()>> {
-    let before = pool.backend.attached(&volume.id).await?;
     let Content::FileSystem(fs) = volume.content else {
         // A raw volume is staged when it is a device; nothing is mounted for it.
         drop(pool.backend.attach(&volume.id).await?);
-        return Ok(if before.is_some() { Ensured::Found(()) } else { Ensured::Made(()) });
+        return Ok(if here.device.is_some() { Ensured::Found(()) } else { Ensured::Made(()) });
     };
     let options = options(wanted);
-    match look(&*settings.host, before.as_ref(), staging).await? {
-        At::Ours(place) => same(&volume.id, &place, &options).map(Ensured::Found),
-        At::Foreign(place) => Err(foreign(&volume.id, &place)),
+    match here.at(staging) {
+        At::Ours(place) => same(&volume.id, place, &options).map(Ensured::Found),
+        At::Foreign(place) => Err(foreign(&volume.id, place)),
         At::Nothing => {
             let attached = pool.backend.attach(&volume.id).await?;
             mount(settings, pool, volume, (attached, fs), staging, &options)
@@ -79,14 +80,12 @@ pub(super) async fn ensure(
 /// mounts whatever is lost.
 pub(super) async fn undo(settings: &Settings, id: &VolumeId, staging: &Path) -> Result<()> {
     let known = Known::ask(settings, id).await;
-    if let Ok(Some(device)) = &known.device {
-        let all = settings.host.places_of(device).await?;
-        if let Some(other) = all.iter().find(|place| place.at != staging) {
-            let by = format!("it is published at {}; unpublish it first", other.at.display());
-            return Err(Error::InUse { what: Noun::Volume, id: id.to_string(), by });
-        }
+    let here = known.look(settings, staging).await?;
+    if let Some(other) = here.places().iter().find(|place| place.at != staging) {
+        let by = format!("it is published at {}; unpublish it first", other.at.display());
+        return Err(Error::InUse { what: Noun::Volume, id: id.to_string(), by });
     }
-    unmount(settings, &known, id, staging).await?;
+    unmount(settings, &known, &here, id, staging).await?;
     let Some(pool) = known.keeper else { return Ok(()) };
     let detached = pool.backend.detach(id).await;
     if let (Err(why), Err(_)) = (&detached, &known.device) {
@@ -117,29 +116,36 @@ impl<'a> Known<'a> {
     pub(super) fn device(&self) -> Option<&Device> {
         self.device.as_ref().ok().and_then(Option::as_ref)
     }
+
+    /// Looks where its device is, as far as that is known, and what is at the path.
+    pub(super) async fn look(&self, settings: &Settings, at: &Path) -> Result<Here> {
+        let device = self.device.as_ref().ok().cloned().flatten();
+        Here::of_device(&*settings.host, device, &[at]).await
+    }
 }
 
 /// Unmounts the volume at the path; what is not this volume stays and is an error.
 pub(super) async fn unmount(
     settings: &Settings,
     known: &Known<'_>,
+    here: &Here,
     id: &VolumeId,
     at: &Path,
 ) -> Result<Ensured<()>> {
-    let place = match look(&*settings.host, known.device(), at).await? {
+    let place = match here.at(at) {
         At::Nothing => return Ok(Ensured::Found(())),
         At::Ours(_) => return settings.host.unmount(at).await,
         At::Foreign(place) => place,
     };
     // What is left when the record, the pool or the device is lost: the kernel still names the image by the id,
     // and the node of a device that has no image any more is nobody's.
-    let is_rest = match settings.host.image_behind(&place).await {
+    let is_rest = match settings.host.image_behind(place).await {
         Some(image) => image.iter().any(|part| names(part, id)),
         None => place.is_node,
     };
     match &known.device {
         _ if is_rest => settings.host.unmount(at).await,
-        Ok(_) => Err(foreign(id, &place)),
+        Ok(_) => Err(foreign(id, place)),
         Err(why) => {
             Err(Error::internal(format!("tell whose mount {} is", at.display()), why.sentence()))
         }

@@ -22,7 +22,7 @@ pub(super) async fn stats(
     record_volume(&id);
     let (pool, volume) = settings.pools.volume(&id).await?;
     let at = Path::new(&request.volume_path);
-    super::volume::here(&*settings.host, pool, &id, at).await?;
+    super::volume::visible_at(&*settings.host, pool, &id, at).await?;
     let usage = match volume.content {
         Content::Block => vec![VolumeUsage {
             total: volume.size.to_csi(),

@@ -4,34 +4,63 @@ use std::path::Path;
 
 use crate::backend::{Device, Pool};
 use crate::error::{Error, Result};
-use crate::host::{Host, Place};
+use crate::host::{Host, Place, Sight};
 use crate::volume::{Capability, Volume, VolumeId};
 
 /// What is at a path, seen from one volume.
 #[derive(Debug)]
-pub(super) enum At {
+pub(super) enum At<'a> {
     /// Nothing is mounted there.
     Nothing,
     /// This volume.
-    Ours(Place),
+    Ours(&'a Place),
     /// Something else.
-    Foreign(Place),
+    Foreign(&'a Place),
 }
 
-/// Looks what is mounted at the path: the mount table says which device, the pool which image is behind it.
-pub(super) async fn look(host: &dyn Host, device: Option<&Device>, path: &Path) -> Result<At> {
-    Ok(match (host.place_at(path).await?, device) {
-        (None, _) => At::Nothing,
-        (Some(place), Some(device)) if place.device == Some(device.number) => At::Ours(place),
-        (Some(place), _) => At::Foreign(place),
-    })
+/// A volume on this node, at one moment: the pool says which device its image is, the mount table where that is.
+#[derive(Debug)]
+pub(super) struct Here {
+    pub(super) device: Option<Device>,
+    sight: Sight,
 }
 
-/// Returns every place of the volume on this node.
-pub(super) async fn places(host: &dyn Host, pool: &Pool, id: &VolumeId) -> Result<Vec<Place>> {
-    match pool.backend.attached(id).await? {
-        Some(device) => host.places_of(&device).await,
-        None => Ok(Vec::new()),
+// === impl Here ===
+
+impl Here {
+    /// Looks for the volume, and at what is mounted at the paths.
+    pub(super) async fn look(
+        host: &dyn Host,
+        pool: &Pool,
+        id: &VolumeId,
+        paths: &[&Path],
+    ) -> Result<Self> {
+        let device = pool.backend.attached(id).await?;
+        Self::of_device(host, device, paths).await
+    }
+
+    /// Looks for the device that the volume is, if it is one, and at what is mounted at the paths.
+    pub(super) async fn of_device(
+        host: &dyn Host,
+        device: Option<Device>,
+        paths: &[&Path],
+    ) -> Result<Self> {
+        let sight = host.sight(device.as_ref(), paths).await?;
+        Ok(Self { device, sight })
+    }
+
+    /// Returns every place of the volume on this node.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.sight.of_device
+    }
+
+    /// Returns what is at one of the paths that were looked at.
+    pub(super) fn at(&self, path: &Path) -> At<'_> {
+        match (self.sight.at(path), &self.device) {
+            (None, _) => At::Nothing,
+            (Some(place), Some(device)) if place.device == Some(device.number) => At::Ours(place),
+            (Some(place), _) => At::Foreign(place),
+        }
     }
 }
 
@@ -49,17 +78,17 @@ pub(super) fn serves(volume: &Volume, wanted: &Capability) -> Result<()> {
     }
 }
 
-/// Returns the place of the volume at exactly this path; a path that is not its own does not exist for it.
-pub(super) async fn here(
+/// Returns the volume's places, of which exactly this path is one; a path that is not its own does not exist for it.
+pub(super) async fn visible_at(
     host: &dyn Host,
     pool: &Pool,
     id: &VolumeId,
     path: &Path,
-) -> Result<Place> {
-    let device = pool.backend.attached(id).await?;
+) -> Result<Here> {
     let real = host.resolve(path.to_owned()).await;
-    match look(host, device.as_ref(), &real).await? {
-        At::Ours(place) => Ok(place),
+    let here = Here::look(host, pool, id, &[&real]).await?;
+    match here.at(&real) {
+        At::Ours(_) => Ok(here),
         // A raw volume that is staged has no mount of its own to be found at.
         At::Nothing | At::Foreign(_) => {
             Err(Error::no_volume(format!("{id} at path {}", path.display())))

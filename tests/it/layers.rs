@@ -12,7 +12,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("tool", &["sys"]),
     ("csi", &[]),
     ("logging", &[]),
-    ("rpc", &["error"]),
+    ("rpc", &["error", "sys"]),
     ("locks", &["error"]),
     ("volume", &["csi", "error"]),
     ("fs", &["error", "sys", "tool", "volume"]),

@@ -40,11 +40,13 @@ impl ImagePool {
         let record = self.volumes.get(id).await?;
         let held = self.hold_whole(&record).await?;
         // What is mounted has been made ready before, and no program may touch it.
-        let in_use = self.use_of(id).await?.is_some_and(|used| used.is_seen());
-        let record = if in_use { record } else { self.finish(record, &held).await? };
+        let pending = record.pending.is_some() && !self.is_in_use(id).await?;
+        let record = if pending { self.finish(record, &held).await? } else { record };
         let attached = self.attach_image(&record).await?;
         fault::point("attach: attached");
-        if !in_use && record.volume.content == Content::FileSystem(FsType::Ext4) {
+        let is_ext4 = record.volume.content == Content::FileSystem(FsType::Ext4);
+        // Nobody can have mounted a device that was not there before.
+        if is_ext4 && !(attached.reused && self.is_in_use(id).await?) {
             self.prepare_ext4(&record, &attached, &held.lock).await?;
         }
         let device = device(&attached.device);
@@ -54,7 +56,7 @@ impl ImagePool {
 
     /// Returns the device that the volume is now.
     pub(super) async fn device_of(&self, id: &VolumeId) -> Result<Option<Device>> {
-        Ok(self.use_of(id).await?.map(|used| device(&used.device)))
+        Ok(self.ask_image(id, uses::device_of).await?.map(|found| device(&found)))
     }
 
     /// Succeeds when the volume is no device.
@@ -83,11 +85,25 @@ impl ImagePool {
     /// Returns what the kernel does with the volume's image. The record is not asked: what is mounted has to be
     /// unmounted, also when nobody can read what it is.
     pub(super) async fn use_of(&self, id: &VolumeId) -> Result<Option<Use>> {
+        self.ask_image(id, uses::of_image).await
+    }
+
+    /// Says whether the volume is mounted or bound where the driver can see it.
+    async fn is_in_use(&self, id: &VolumeId) -> Result<bool> {
+        Ok(self.use_of(id).await?.is_some_and(|used| used.is_seen()))
+    }
+
+    /// Asks something of the volume's image, if it has one.
+    async fn ask_image<T: Send + 'static>(
+        &self,
+        id: &VolumeId,
+        ask: impl FnOnce(&File) -> crate::sys::Result<Option<T>> + Send + 'static,
+    ) -> Result<Option<T>> {
         let (store, id) = (Arc::clone(&self.store), id.clone());
         blocking(move || {
             let dir = store.parent::<VolumeId>().open_dir(id.to_string());
             match dir.and_then(|dir| open_image(&dir)) {
-                Ok(image) => Ok(uses::of_image(&image)?),
+                Ok(image) => Ok(ask(&image)?),
                 Err(failure) if failure.is_not_found() => Ok(None),
                 Err(failure) => Err(failure.into()),
             }

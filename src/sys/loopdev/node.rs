@@ -7,18 +7,31 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::LoopDevice;
+use super::{DeviceNumber, LoopDevice};
 use crate::sys::failure::{Doing, Failure, Result};
 
 const SYSFS: &str = "/sys/block";
 
+/// The kernel's list of disks that have a size, which a loop device has just as long as a file is attached.
+const SIZED: &str = "/proc/partitions";
+
 /// Returns the loop devices to which a file is attached, or was a moment ago.
-pub(super) fn attached() -> Result<impl Iterator<Item = LoopDevice>> {
-    Ok(all()?.filter(|device| {
-        let name = device.path.file_name().unwrap_or_default();
-        // The directory exists while the device is bound; asking hundreds of others would cost an open each.
-        Path::new(SYSFS).join(name).join("loop/backing_file").exists()
-    }))
+///
+/// One read tells them from the hundreds that have none: to ask each of those in sysfs costs more than all that is
+/// done with the answer.
+pub(super) fn attached() -> Result<Vec<LoopDevice>> {
+    let text = std::fs::read_to_string(SIZED).doing(|| format!("read {SIZED}"))?;
+    Ok(text.lines().filter_map(loop_of_line).collect())
+}
+
+/// Reads one line of the list: the numbers, the size and the name of a disk or of a partition.
+fn loop_of_line(line: &str) -> Option<LoopDevice> {
+    let mut words = line.split_ascii_whitespace();
+    let (major, minor) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let name = words.nth(1)?;
+    // A partition of such a device is named `loop3p1`.
+    name.strip_prefix("loop")?.parse::<u32>().ok()?;
+    Some(LoopDevice { number: DeviceNumber { major, minor }, path: Path::new("/dev").join(name) })
 }
 
 /// Returns all loop devices that the kernel has.
@@ -64,11 +77,8 @@ fn open_for(device: &LoopDevice, access: OFlags) -> Result<File> {
     let file = file.doing(doing)?;
     let found = rustix::fs::fstat(&file).doing(doing)?.st_rdev;
     if found != device.number.raw() {
-        let reason = format!(
-            "its numbers are not {} but {}",
-            device.number,
-            super::DeviceNumber::from(found)
-        );
+        let reason =
+            format!("its numbers are not {} but {}", device.number, DeviceNumber::from(found));
         return Err(Failure::refused(doing(), reason));
     }
     Ok(file.into())
@@ -82,5 +92,27 @@ fn make(device: &LoopDevice) -> Result<()> {
     match answer {
         Err(error) if std::io::Error::from(error).kind() == ErrorKind::AlreadyExists => Ok(()),
         answer => answer.doing(|| format!("make the node {device}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_loop_devices_are_read_from_the_list() {
+        let number = |minor| DeviceNumber { major: 7, minor };
+        for (line, expected) in [
+            ("   7        3    1048576 loop3", Some((number(3), "/dev/loop3"))),
+            ("   7  1048575          4 loop65535", Some((number(1_048_575), "/dev/loop65535"))),
+            (" 259        0       1024 loop3p1", None),
+            (" 254        0  268435456 vda", None),
+            ("major minor  #blocks  name", None),
+            ("", None),
+        ] {
+            let found = loop_of_line(line);
+            let found = found.as_ref().map(|device| (device.number, device.path.to_str().unwrap()));
+            assert_eq!(found, expected, "{line:?}");
+        }
     }
 }

@@ -44,7 +44,7 @@ pub fn status(device: &LoopDevice) -> Result<Option<LoopStatus>> {
 pub fn find(backing: &Backing) -> Result<Vec<LoopDevice>> {
     let mut found = Vec::new();
     for device in node::attached()? {
-        if status(&device)?.is_some_and(|status| status.backing == *backing) {
+        if backing_of(&device)? == Some(*backing) {
             found.push(device);
         }
     }
@@ -56,9 +56,29 @@ pub fn set_capacity(device: &LoopDevice) -> Result<()> {
     ioctl::set_capacity(&node::open(device)?).doing(|| format!("grow {device} to its file's size"))
 }
 
+/// Returns which file is attached to `device`, or nothing.
+fn backing_of(device: &LoopDevice) -> Result<Option<Backing>> {
+    let file = match node::open(device) {
+        Err(failure) if is_gone(&failure) => return Ok(None),
+        answer => answer?,
+    };
+    match ioctl::status(&file) {
+        Err(Errno::ENXIO) => Ok(None),
+        answer => Ok(Some(backing(&answer.doing(|| asking(device))?))),
+    }
+}
+
+fn backing(info: &loop_info64) -> Backing {
+    Backing { dev: info.lo_device, ino: info.lo_inode }
+}
+
+fn asking(device: &LoopDevice) -> String {
+    format!("ask what is attached to {device}")
+}
+
 /// Returns what is attached to `device`, which is open as `file`.
 pub(super) fn of_open(file: &File, device: &LoopDevice) -> Result<Option<LoopStatus>> {
-    let doing = || format!("ask what is attached to {device}");
+    let doing = || asking(device);
     let info = match ioctl::status(file) {
         Err(Errno::ENXIO) => return Ok(None),
         answer => answer.doing(doing)?,
@@ -78,7 +98,7 @@ impl LoopStatus {
     fn new(info: &loop_info64, block_size: u32) -> Self {
         let has = |flag: u32| info.lo_flags & flag != 0;
         Self {
-            backing: Backing { dev: info.lo_device, ino: info.lo_inode },
+            backing: backing(info),
             offset: info.lo_offset,
             size_limit: info.lo_sizelimit,
             read_only: has(LO_FLAGS_READ_ONLY as u32),

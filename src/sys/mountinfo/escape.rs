@@ -7,6 +7,10 @@ use std::path::PathBuf;
 
 /// Returns the bytes that `escaped` stands for. A backslash without three octal digits behind it is itself.
 pub(super) fn decode(escaped: &[u8]) -> Vec<u8> {
+    // Nearly every column: a table has thousands, and is read several times in a call.
+    if !escaped.contains(&b'\\') {
+        return escaped.to_vec();
+    }
     let mut plain = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
     while let Some((&first, after)) = rest.split_first() {
@@ -28,7 +32,8 @@ pub(super) fn path(escaped: &[u8]) -> PathBuf {
 
 /// Returns the text that `escaped` stands for; bytes that are not UTF-8 become the replacement character.
 pub(super) fn text(escaped: &[u8]) -> String {
-    String::from_utf8_lossy(&decode(escaped)).into_owned()
+    String::from_utf8(decode(escaped))
+        .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
 }
 
 /// Splits three octal digits off, if they are there and make one byte.
