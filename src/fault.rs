@@ -1,7 +1,8 @@
 //! Places where a test may end the process, between any two steps that change the disk.
 //!
 //! With the feature `faults` and `ORLOP_KILL_AT_STEP=n`, the n-th [`point`] that the process reaches is its
-//! last instant: SIGKILL, as a node that loses power would have it. Without the feature there is nothing here.
+//! last instant: SIGKILL, as a node that loses power would have it. With `ORLOP_HANG_AT=name` every thread that
+//! reaches the point of that name stays there. Without the feature there is nothing here.
 
 /// Marks an instant at which the disk is in a state that a restart must be able to go on from.
 #[cfg(not(feature = "faults"))]
@@ -16,6 +17,14 @@ pub fn point(name: &'static str) {
 
     static LAST: OnceLock<Option<u64>> = OnceLock::new();
     static REACHED: AtomicU64 = AtomicU64::new(0);
+    static HANG: OnceLock<Option<String>> = OnceLock::new();
+
+    if HANG.get_or_init(|| std::env::var("ORLOP_HANG_AT").ok()).as_deref() == Some(name) {
+        tracing::error!(name, "hanging here, as a test asked");
+        loop {
+            std::thread::park();
+        }
+    }
 
     let last = LAST.get_or_init(|| std::env::var("ORLOP_KILL_AT_STEP").ok()?.parse().ok());
     let reached = REACHED.fetch_add(1, Ordering::SeqCst) + 1;

@@ -18,6 +18,7 @@ pub mod loopdev;
 pub mod mount;
 pub mod mount_detached;
 pub mod mountinfo;
+pub mod namespace;
 pub mod reflink;
 pub mod statvfs;
 

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::failure::{Failure, sentence};
+use super::failure::{self, Failure, sentence};
 use super::options::ConfigOptions;
 use super::output::OutputOption;
 use crate::config::{Config, NodeId};
@@ -46,7 +46,7 @@ One line each: ok, warning (something will not work, or not well) or error (the
 driver or its volumes will fail), and what to do. It changes nothing and can be
 run beside the driver, best as the driver is run: as root, and in a cluster
 inside the driver's container, because a container sees less than its host.
-Exit code 1: there is an error.
+Exit code 1: there is an error; 2: the config or the command line is wrong.
 
 Examples:
   orlop doctor --config /etc/orlop/orlop.yaml
@@ -55,6 +55,7 @@ Examples:
 /// Checks everything and prints what was found.
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let mut findings = machine().await;
+    let mut misconfigured = false;
     match options.config.read() {
         Ok((config, node)) => {
             findings.push(Finding::ok("config", format!("node {node}, pools: {}", names(&config))));
@@ -63,9 +64,14 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         Err(Failure::Misconfigured(cause) | Failure::Failed(cause)) => {
             let advice = "put the config right: the driver does not start with it";
             findings.push(Finding::error("config", sentence(cause.as_ref()), advice));
+            misconfigured = true;
         }
     }
     options.output.output.print(&findings, "nothing was checked")?;
+    if misconfigured {
+        // What was found is said; the exit code is that of every verb.
+        return Ok(failure::misconfigured());
+    }
     let is_error = findings.iter().any(|finding| finding.verdict == Verdict::Error);
     Ok(if is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -22,12 +22,17 @@ const MISCONFIGURED: u8 = 2;
 /// Tells the failure, with the whole chain of its causes, and returns the exit code that belongs to it.
 pub fn tell(failure: &Failure) -> ExitCode {
     let (cause, code) = match failure {
-        Failure::Misconfigured(cause) => (cause, ExitCode::from(MISCONFIGURED)),
+        Failure::Misconfigured(cause) => (cause, misconfigured()),
         Failure::Failed(cause) => (cause, ExitCode::FAILURE),
     };
     // Without a stderr there is nobody left to tell; the exit code says it, too.
     drop(writeln!(std::io::stderr(), "orlop: {}", sentence(cause.as_ref())));
     code
+}
+
+/// Returns the exit code of a wrong command line or config.
+pub(super) fn misconfigured() -> ExitCode {
+    ExitCode::from(MISCONFIGURED)
 }
 
 /// Returns the error with the whole chain of its causes.

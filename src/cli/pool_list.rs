@@ -13,7 +13,7 @@ use super::pools;
 use super::rough::Rough;
 use super::unreadable::Unreadable;
 use super::volumes;
-use crate::backend::image::inspect::{Inspection, inspect};
+use crate::backend::image::inspect::{Inspection, State, inspect};
 use crate::backend::image::{Place, Provisioning, Settings};
 use crate::volume::Bytes;
 
@@ -64,8 +64,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     for settings in pools::image_pools(&config, &node) {
         let mut line = Line::of(&settings);
         match inspect(&settings).await {
-            Ok(Some(pool)) => line.fill(&settings, &pool),
-            Ok(None) => line.condition.push("not made yet".to_owned()),
+            Ok(State::There(pool)) => line.fill(&settings, &pool),
+            Ok(State::Unmade) => line.condition.push("not made yet".to_owned()),
+            Ok(State::Unmounted) => line.condition.push("not mounted: start the driver".to_owned()),
             Err(error) => {
                 line.condition.push("cannot be read".to_owned());
                 unreadable.keep::<()>(&settings.name, Err(error));

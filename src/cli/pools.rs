@@ -15,7 +15,7 @@ use crate::host::simulated::Simulated;
 use crate::tool::Programs;
 
 /// The directory below the state directory for the mounts that nobody else is to see.
-const MOUNTS: &str = "mounts";
+pub(super) const MOUNTS: &str = "mounts";
 
 /// The pools and the node they are on.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ use crate::logging::{self, Levels};
 use crate::metrics::{Exporter, NoExporter};
 use crate::rpc::Calls;
 use crate::server::{self, Drain, Ended, Socket, Stops};
+use crate::sys::{blocking, freeze};
 
 pub(super) use routes::Mode;
 
@@ -151,7 +152,10 @@ impl Setup {
             exporter.is_stopping();
         }
         let drain = Drain { stop, calls, locks, grace: self.config.shutdown_grace };
-        match drain.run(finish(serving), signals.next()).await {
+        let ended = drain.run(finish(serving), signals.next()).await;
+        // A copy that takes longer than the grace must not leave its volume frozen until the next start.
+        blocking(freeze::thaw_all).await;
+        match ended {
             Ended::Cleanly => Ok(ExitCode::SUCCESS),
             Ended::Unfinished => Ok(ExitCode::FAILURE),
         }

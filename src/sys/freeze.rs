@@ -9,6 +9,8 @@
 
 #![expect(unsafe_code, reason = "FIFREEZE and FITHAW have no wrapper in the crates we use")]
 
+mod register;
+
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,7 +20,10 @@ use nix::errno::Errno;
 use rustix::fs::{AtFlags, OFlags, StatxFlags, statx};
 
 use super::failure::{Doing, Failure, Result};
+use super::mount_detached::DetachedMount;
 use super::mountinfo::Mount;
+
+pub use register::thaw_all;
 
 mod raw {
     nix::ioctl_readwrite!(fifreeze, b'X', 119, i32);
@@ -33,20 +38,33 @@ pub struct Frozen {
     root: File,
     mountpoint: PathBuf,
     thawed: bool,
+    /// Given back when it is thawed.
+    _ticket: register::Ticket,
 }
 
 /// Freezes the file system of the mount. One that is frozen already is EBUSY.
 pub fn freeze(mount: &Mount) -> Result<Frozen> {
     let (root, mountpoint) = (open(mount)?, &mount.at);
+    let ticket = register::enter(&root, mountpoint)?;
     // SAFETY: the descriptor is open for the whole call, and the kernel ignores the argument.
     let answer = unsafe { raw::fifreeze(root.as_raw_fd(), std::ptr::null_mut()) };
     answer.doing(|| format!("freeze {}", mountpoint.display()))?;
-    Ok(Frozen { root, mountpoint: mountpoint.to_owned(), thawed: false })
+    let answer = ticket.is_frozen(mountpoint);
+    let frozen = Frozen { root, mountpoint: mountpoint.to_owned(), thawed: false, _ticket: ticket };
+    // If that is not to be, the guard thaws it.
+    answer.map(|()| frozen)
 }
 
 /// Thaws the file system of the mount. Returns whether it was frozen.
 pub fn thaw(mount: &Mount) -> Result<bool> {
     thaw_root(&open(mount)?, &mount.at)
+}
+
+/// Thaws the file system of a mount that stands nowhere. Returns whether it was frozen.
+pub fn thaw_detached(mount: &DetachedMount) -> Result<bool> {
+    let at = mount.root();
+    let root = File::open(&at).doing(|| format!("open {}", at.display()))?;
+    thaw_root(&root, &at)
 }
 
 /// Writes everything in the file system of the mount to its device.

@@ -8,6 +8,7 @@ mod attributes;
 mod bind;
 mod filesystem;
 mod flags;
+mod shared;
 mod target;
 mod unmount;
 
@@ -17,6 +18,7 @@ pub use bind::{bind, bind_opened};
 pub(super) use filesystem::make;
 pub use filesystem::mount;
 pub use flags::vfs_flags;
+pub use shared::bind_shared;
 pub use unmount::{unmount, unmount_all};
 
 /// How something is to be mounted.

@@ -16,7 +16,7 @@ use crate::driver::{NODE, connect, text};
 use crate::process::Process;
 use crate::requests::{attach, create, delete, delete_snapshot, snapshot, stage, unstage};
 use crate::rig::Ground;
-use crate::support::in_mount_namespace;
+use crate::support::{Image, in_mount_namespace};
 
 /// A verb that has ended.
 #[derive(Debug)]
@@ -249,4 +249,49 @@ fn a_pool_is_adopted_by_another_node_when_no_driver_has_it() {
     assert_eq!(back.code, Some(0));
     scene.start();
     scene.stop();
+}
+
+/// What a start would refuse, doctor says before.
+#[test]
+fn doctor_tells_a_pool_that_cannot_start_from_one_that_only_has_to() {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let foreign = Image::formatted(ground.path(), "foreign.img", 64 << 20, "ext4");
+    let device = foreign.attach();
+    let place = |key: &str, path: &Path| format!("{key}: {}", path.display());
+    let not_ours = ground.path().join("not-ours");
+    std::fs::write(&not_ours, "precious").unwrap();
+    let cases = [
+        (place("device", &device.device.path), "holds ext4 and is not a pool"),
+        (place("device", Path::new("/dev/nonexistent")), "No such file"),
+        (place("device", &not_ours), "is not a block device"),
+        (format!("size: 1Gi, {}", place("file", &not_ours)), "is not a pool that Orlop made"),
+    ];
+    for (place, expected) in cases {
+        let config = ground.path().join("orlop.yaml");
+        let text = format!(
+            "nodeId: n1\nstateDir: {}\npools: [{{name: box, kind: image, {place}}}]\n",
+            ground.path().join("state").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let verb = |args: &[&str]| {
+            let verb = Command::new(env!("CARGO_BIN_EXE_orlop"))
+                .args(args)
+                .arg("--config")
+                .arg(&config)
+                .output();
+            verb.unwrap()
+        };
+        let found = verb(&["doctor", "--output", "json"]);
+        assert_eq!(found.status.code(), Some(1));
+        let found: Vec<Value> = serde_json::from_slice(&found.stdout).unwrap();
+        let pool = find(&found, "about", "pool box");
+        assert_eq!(pool["verdict"], "error", "{pool}");
+        assert!(pool["found"].as_str().unwrap().contains(expected), "{expected}: {pool}");
+        let endpoint = format!("--endpoint={}", ground.path().join("csi.sock").display());
+        let refused = verb(&["all", &endpoint]);
+        assert_eq!(refused.status.code(), Some(1), "{expected}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(expected), "{said}");
+    }
 }

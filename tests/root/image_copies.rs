@@ -193,6 +193,35 @@ fn a_volume_that_was_frozen_by_a_killed_driver_is_thawed_and_no_other() {
     assert_eq!(thawed, [true, false]);
 }
 
+/// A frozen file system outlives its last mount, and would hold its device for ever.
+#[test]
+fn a_frozen_volume_whose_mounts_are_gone_is_thawed_and_lets_its_device_go() {
+    let disk = Disk::new();
+    for fs in FsType::ALL {
+        let wanted = wish(&format!("hidden {fs}"), Content::FileSystem(fs), SIZE);
+        disk.run(async |pool| {
+            pool.create(&wanted).await.unwrap();
+            let (_mounted, at) = stage(&disk, &pool, &wanted).await;
+            write(&at, "kept");
+            let home = Dir::open(&disk.pool().join(format!("volumes/{}", wanted.id))).unwrap();
+            home.open_file("frozen", How::CreateNew).unwrap();
+            let fsfreeze = std::process::Command::new("fsfreeze").arg("-f").arg(&at).status();
+            assert!(fsfreeze.unwrap().success());
+            nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).unwrap();
+            assert!(pool.attached(&wanted.id).await.unwrap().is_some());
+        });
+        disk.run(async |pool| {
+            let home = disk.pool().join(format!("volumes/{}", wanted.id));
+            assert!(!home.join("frozen").exists(), "{fs}");
+            let (mounted, at) = stage(&disk, &pool, &wanted).await;
+            assert_eq!(read(&at), "kept");
+            write(&at, "and written to");
+            drop(mounted);
+            pool.delete(&wanted.id).await.unwrap();
+        });
+    }
+}
+
 #[test]
 fn without_reflink_only_what_nobody_writes_is_copied() {
     let disk = Disk::with(2 << 30, "ext4");

@@ -47,6 +47,61 @@ fn a_file_is_made_whole_and_found_again() {
 }
 
 #[test]
+fn a_pool_grows_with_its_file_and_never_shrinks() {
+    let disk = Disk::new();
+    let path = disk.outside().join("pool.img");
+    let sized = |size| Place::File { path: path.clone(), size };
+    let mut own = Own::new(&disk, sized(Bytes::gib(1)), Provisioning::Thick);
+    let wanted = block("kept");
+    let mut before = Bytes::ZERO;
+    // Made, grown while it is mounted, and grown where it is not.
+    for (size, is_mounted) in [(1024, false), (1536, true), (2048, false)] {
+        if !is_mounted {
+            own.unmount();
+        }
+        own.settings.place = sized(Bytes::mib(size));
+        disk.run_with(own.settings.clone(), async |pool| {
+            pool.create(&wanted).await.unwrap();
+            let available = pool.capacity(wanted.content).await.unwrap().available;
+            assert!(available > before.plus(Bytes::mib(400)), "{size}: {available}");
+            before = available;
+        });
+        let file = std::fs::metadata(&path).unwrap();
+        assert_eq!(file.len(), size << 20);
+        assert!(std::os::unix::fs::MetadataExt::blocks(&file) * 512 >= size << 20);
+    }
+    own.settings.place = sized(Bytes::gib(1));
+    let said = disk.refused(own.settings.clone());
+    assert!(said.contains("has 2 GiB, and the config gives it 1 GiB: a pool can grow"), "{said}");
+    own.settings.place = sized(Bytes::gib(1 << 20));
+    let said = disk.refused(own.settings.clone());
+    assert!(said.contains("has no room"), "{said}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 << 30);
+    own.settings.place = sized(Bytes::gib(2));
+    disk.run_with(own.settings.clone(), async |pool| {
+        assert_eq!(pool.capacity(wanted.content).await.unwrap().available, before);
+    });
+}
+
+#[test]
+fn a_pool_grows_with_its_device() {
+    let disk = Disk::new();
+    let (image, device) = device(&disk, Bytes::gib(1));
+    let own = Own::new(&disk, Place::Device(device.clone()), Provisioning::Thick);
+    let available = || {
+        disk.run_with(own.settings.clone(), async |pool| {
+            pool.capacity(block("x").content).await.unwrap().available
+        })
+    };
+    let before = available();
+    File::options().write(true).open(image.path()).unwrap().set_len(2 << 30).unwrap();
+    loopdev::set_capacity(&loopdev::LoopDevice::at(&device).unwrap().unwrap()).unwrap();
+    assert!(available() > before.plus(Bytes::mib(900)));
+    drop(own);
+    drop(image);
+}
+
+#[test]
 fn a_file_that_does_not_fit_leaves_nothing_behind() {
     let disk = Disk::new();
     let path = disk.outside().join("disk/pool.img");
@@ -202,6 +257,18 @@ fn a_mount_that_nobody_would_find_again_is_an_error_where_that_is_asked_for() {
     let shared = rustix::mount::MountPropagationFlags::SHARED;
     rustix::mount::mount_change("/", shared).unwrap();
     disk.run_with(own.settings.clone(), async |_| {});
+}
+
+/// In the machine's own namespace the driver would make its directory such a mount itself.
+#[test]
+fn a_directory_is_made_a_shared_mount_of_its_own() {
+    let disk = Disk::new();
+    let dir = crate::support::new_dir(disk.outside(), "own");
+    assert!(!orlop::sys::namespace::has_the_machines_mounts());
+    orlop::sys::mount::bind_shared(&dir).unwrap();
+    assert_eq!(mounts_at(&dir), 1);
+    assert!(crate::support::mount_at(&dir).shared.is_some());
+    orlop::sys::mount::unmount(&dir).unwrap();
 }
 
 #[test]

@@ -80,6 +80,7 @@ mod never_wrong;
 #[cfg(test)]
 mod pod;
 mod rig;
+mod stop;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -12,9 +12,11 @@ mod cut;
 mod error;
 mod finish;
 mod frozen;
+mod hidden;
 mod marker;
 
 pub use cut::{Wish, cut};
 pub use error::Error;
 pub use finish::{Pending, finish};
+pub use hidden::thaw_hidden;
 pub use marker::{NAME as MARKER, thaw_marked};

@@ -7,11 +7,12 @@ use super::copy;
 use super::error::Result;
 use super::layout;
 use super::record::VolumeRecord;
+use super::scan::Found;
 use super::store::{Held, Store};
 use super::uses;
 use crate::fault;
 use crate::sys::blocking;
-use crate::volume::{Content, VolumeId};
+use crate::volume::{Content, FsType, VolumeId};
 
 impl ImagePool {
     /// Makes a copy a file system of its own, before it is attached for the first time. Returns its record, which is
@@ -34,11 +35,12 @@ impl ImagePool {
 
 /// Thaws the volumes that a killed driver left frozen, before anybody can wait for them. One that cannot be thawed
 /// keeps its mark.
-pub(super) async fn thaw(store: &Arc<Store>, marked: Vec<VolumeId>) {
-    let store = Arc::clone(store);
+pub(super) async fn thaw(store: &Arc<Store>, volumes: &Found<VolumeRecord>) {
+    let marked = volumes.frozen.iter().map(|id| (id.clone(), file_system(volumes, id)));
+    let (store, marked) = (Arc::clone(store), marked.collect::<Vec<_>>());
     blocking(move || {
-        for id in marked {
-            if let Err(error) = thaw_one(&store, &id) {
+        for (id, fs) in marked {
+            if let Err(error) = thaw_one(&store, &id, fs) {
                 let why = crate::error::Error::from(error).sentence();
                 tracing::error!(volume = %id, why, "a copy was cut off and its volume cannot be thawed");
             }
@@ -47,10 +49,26 @@ pub(super) async fn thaw(store: &Arc<Store>, marked: Vec<VolumeId>) {
     .await;
 }
 
-fn thaw_one(store: &Store, id: &VolumeId) -> Result<()> {
+/// Returns what the volume holds, as far as its record says it.
+fn file_system(volumes: &Found<VolumeRecord>, id: &VolumeId) -> Option<FsType> {
+    match volumes.entries.get(id)?.record.as_ref().ok()?.volume.content {
+        Content::FileSystem(fs) => Some(fs),
+        Content::Block => None,
+    }
+}
+
+fn thaw_one(store: &Store, id: &VolumeId, fs: Option<FsType>) -> Result<()> {
     let dir = store.parent::<VolumeId>().open_dir(id.to_string())?;
     let image = super::store::open_image(&dir)?;
     let used = uses::of_image(&image)?;
-    copy::thaw_marked(&dir, used.as_ref().map(|used| used.mounts.as_slice()))?;
-    Ok(())
+    match (copy::thaw_marked(&dir, used.as_ref().map(|used| used.mounts.as_slice())), used, fs) {
+        (Err(why), Some(used), Some(fs)) => {
+            let hidden = copy::thaw_hidden(&dir, &used.device.path, fs);
+            hidden.map_err(|second| {
+                tracing::warn!(%second, "nor can it be mounted once more to be thawed");
+                why.into()
+            })
+        }
+        (thawed, _, _) => Ok(thawed.map(drop)?),
+    }
 }

@@ -59,13 +59,29 @@ pub async fn exists(settings: &Settings) -> crate::error::Result<bool> {
     Ok(place::is_made(settings).await?)
 }
 
-/// Returns the pool as it is, or nothing when no driver has made it yet.
-pub async fn inspect(settings: &Settings) -> crate::error::Result<Option<Inspection>> {
+/// How a pool is found.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// No driver has made it yet.
+    Unmade,
+    /// A driver has made it, but it is not mounted now, and only a driver mounts it.
+    Unmounted,
+    /// It is there.
+    There(Box<Inspection>),
+}
+
+/// Returns the pool as it is. What stands against a start of the driver is an error, as far as it can be seen.
+pub async fn inspect(settings: &Settings) -> crate::error::Result<State> {
+    place::obstacle(settings).await?;
     if !place::is_made(settings).await? {
-        return Ok(None);
+        return Ok(State::Unmade);
+    }
+    if !place::is_mounted(settings).await? {
+        return Ok(State::Unmounted);
     }
     let root = place::find(settings).await?;
-    Ok(blocking(move || look(root)).await?)
+    let found = blocking(move || look(root)).await?;
+    Ok(found.map_or(State::Unmade, |there| State::There(Box::new(there))))
 }
 
 /// Returns where each mounted volume of the pool is visible.

@@ -55,7 +55,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         tracing::error!(pool = settings.name, "{lost}");
     }
     let store = Arc::new(store);
-    finish::thaw(&store, volumes.frozen.clone()).await;
+    finish::thaw(&store, &volumes).await;
     let ledger = Ledger::new(&settings, volumes.counted().plus(snapshots.counted()));
     let cleaner = Cleaner::start(Arc::clone(&store));
     for (place, name, size) in rubbish {

@@ -63,6 +63,22 @@ pub(super) async fn prepare(settings: &Settings) -> Result<Located> {
     }
 }
 
+/// Says whether the pool's own file system, if it has one, is mounted where the driver mounts it.
+pub(super) async fn is_mounted(settings: &Settings) -> Result<bool> {
+    let settings = settings.clone();
+    blocking(move || {
+        Ok(match &settings.place {
+            Place::Directory { .. } => true,
+            Place::DefaultAt(base) => match trial::found(base, &settings.name)? {
+                Some(Chosen::Directory(_)) | None => true,
+                Some(Chosen::File { .. } | Chosen::Device(_)) => mounted::root(&settings).is_ok(),
+            },
+            Place::Device(_) | Place::File { .. } => mounted::root(&settings).is_ok(),
+        })
+    })
+    .await
+}
+
 /// Finds the directory of a pool that a driver has made and mounted, and changes nothing.
 pub(super) async fn find(settings: &Settings) -> Result<PathBuf> {
     let settings = settings.clone();
@@ -92,6 +108,24 @@ pub(super) async fn is_made(settings: &Settings) -> Result<bool> {
         })
     })
     .await
+}
+
+/// Says why the pool cannot be where the config has it, if that can be seen without changing anything.
+pub(super) async fn obstacle(settings: &Settings) -> Result<()> {
+    check(settings)?;
+    match &settings.place {
+        Place::Device(path) => device::check(path, settings).await,
+        Place::File { path, size } => {
+            let file = file::PoolFile { path: path.clone(), size: *size, sparse: false };
+            blocking(move || match file.path.try_exists() {
+                Ok(true) => file::check(&file),
+                // Whether there is room for it is found out when it is made.
+                Ok(false) | Err(_) => Ok(()),
+            })
+            .await
+        }
+        Place::Directory { .. } | Place::DefaultAt(_) => Ok(()),
+    }
 }
 
 async fn choose(settings: &Settings) -> Result<Chosen> {

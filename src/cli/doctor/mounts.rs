@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use super::finding::{Finding, Verdict};
+use crate::cli::pools;
 use crate::config::Config;
 use crate::sys::mountinfo::{Mount, MountTable};
+
+const KUBELET_ROOT: &str = "kubeletRoot";
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     // A simulated driver mounts nothing.
@@ -21,17 +24,18 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             )];
         }
     };
+    let own = config.state_dir.join(pools::MOUNTS);
     vec![
-        directory("kubeletRoot", &config.kubelet_root, &table, config.require_shared_mounts),
-        directory("stateDir", &config.state_dir, &table, config.require_shared_mounts),
+        directory(KUBELET_ROOT, &config.kubelet_root, &table, config.require_shared_mounts),
+        directory("stateDir", &own, &table, config.require_shared_mounts),
     ]
 }
 
-/// Says what stands against `requireSharedMounts`, if anything does.
+/// Says what stands against `requireSharedMounts` where kubelet publishes, if anything does. For its own mounts
+/// the driver sees to it when it opens its pools.
 pub(super) fn unshared(config: &Config) -> Option<String> {
-    let findings = check(config).into_iter();
-    let mut wrong = findings.filter(|finding| finding.verdict == Verdict::Error);
-    wrong.next().map(|finding| {
+    let is_wrong = |one: &Finding| one.about == KUBELET_ROOT && one.verdict == Verdict::Error;
+    check(config).into_iter().find(is_wrong).map(|finding| {
         format!("requireSharedMounts: {}: {}", finding.found, finding.advice.unwrap_or_default())
     })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::admin::client::connect;
-use crate::backend::image::inspect::{Inspection, inspect};
+use crate::backend::image::inspect::{Inspection, State, inspect};
 use crate::backend::image::{Percent, Place, Settings};
 use crate::cli::pools;
 use crate::config::{Config, NodeId};
@@ -23,21 +23,16 @@ pub(super) async fn check(config: &Config, node: &NodeId) -> Vec<Finding> {
     for settings in pools::image_pools(config, node) {
         let about = format!("pool {}", settings.name);
         match inspect(&settings).await {
-            Ok(Some(pool)) => findings.extend(made(&about, &settings, &pool, runs)),
-            Ok(None) => findings.push(not_made(&about, &settings.place)),
-            Err(error) if runs => {
-                findings.push(Finding::error(
-                    about,
-                    error.sentence(),
-                    "look into the driver's log",
-                ));
-            }
+            Ok(State::There(pool)) => findings.extend(made(&about, &settings, &pool, runs)),
+            Ok(State::Unmade) => findings.push(not_made(&about, &settings.place)),
+            Ok(State::Unmounted) => findings.push(unmounted(&about, &settings, runs)),
             Err(error) => {
-                findings.push(Finding::warning(
-                    about,
-                    error.sentence(),
-                    "start the driver, and run this again",
-                ));
+                let advice = if runs {
+                    "look into the driver's log"
+                } else {
+                    "put that right: the driver does not serve the pool like this"
+                };
+                findings.push(Finding::error(about, error.sentence(), advice));
             }
         }
     }
@@ -64,6 +59,19 @@ async fn driver(config: &Config) -> (Finding, bool) {
             (Finding::warning(about, error.to_string(), "run this as the driver is run"), false)
         }
     }
+}
+
+/// What is in it cannot be seen.
+fn unmounted(about: &str, settings: &Settings, runs: bool) -> Finding {
+    let found = format!("is made, and not mounted at {}", settings.mount_point().display());
+    if runs {
+        return Finding::error(
+            about,
+            found,
+            "look into the driver's log: it should have mounted it",
+        );
+    }
+    Finding::warning(about, found, "start the driver, which mounts it, and run this again")
 }
 
 /// What a first start would find.

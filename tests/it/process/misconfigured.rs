@@ -100,6 +100,7 @@ const CASES: &[Case<'_>] = &[
         code: 1,
         says: "cannot read pool box: pool box is not mounted at ROOM/state/mounts/box: only the driver mounts it",
     },
+    Case { args: &["doctor"], config: "pools: []", code: 2, says: "" },
     Case {
         args: &["detach", "nonsense"],
         config: GOOD,

@@ -32,7 +32,7 @@ pub fn thaw_marked(volume: &Dir, mounts: Option<&[Mount]>) -> Result<bool, Error
         thaw_any(volume, mounts)?;
     }
     fault::point("thaw: thawed");
-    Marker { volume }.remove()?;
+    Marker::of(volume).remove()?;
     Ok(true)
 }
 
@@ -54,6 +54,11 @@ fn thaw_any(volume: &Dir, mounts: &[Mount]) -> Result<(), Error> {
 // === impl Marker ===
 
 impl<'a> Marker<'a> {
+    /// Returns the marker of the volume, which is there.
+    pub(super) fn of(volume: &'a Dir) -> Self {
+        Self { volume }
+    }
+
     /// Makes sure that the marker is on the disk.
     pub(super) fn put(volume: &'a Dir) -> sys::Result<Self> {
         // One may be left of a thaw that failed.
@@ -63,7 +68,7 @@ impl<'a> Marker<'a> {
         }
         volume.sync()?;
         fault::point("cut: marked");
-        Ok(Self { volume })
+        Ok(Self::of(volume))
     }
 
     /// Removes the marker. Should a power cut bring it back, thawing what is not frozen is no error.

@@ -35,9 +35,9 @@ pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
         blocking(move || -> Result<_> { Ok((mounted::lock_point(&point)?, look(&path, &point)?)) })
             .await?
     };
+    let is_mounted = matches!(found, Found::Mounted);
     match found {
-        Found::Mounted => return Ok(()),
-        Found::Formatted => {}
+        Found::Mounted | Found::Formatted => {}
         Found::HalfFormatted => format(&path).await?,
         Found::Unknown => {
             refuse_signature(&path).await?;
@@ -45,11 +45,27 @@ pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
         }
     }
     blocking(move || {
-        let mounted = mounted::mount_pool(&path, &point, false);
+        if !is_mounted {
+            mounted::mount_pool(&path, &point, false)?;
+        }
         drop(lock);
-        mounted
+        // The device may be one that can be made larger.
+        mounted::grow(&point);
+        Ok(())
     })
     .await
+}
+
+/// Says why the pool cannot be on this device, if that can be seen before it is mounted.
+pub(super) async fn check(path: &Path, settings: &Settings) -> Result<()> {
+    let found = {
+        let (path, point) = (path.to_owned(), settings.mount_point());
+        blocking(move || look(&path, &point)).await?
+    };
+    match found {
+        Found::Mounted | Found::Formatted | Found::HalfFormatted => Ok(()),
+        Found::Unknown => refuse_signature(path).await,
+    }
 }
 
 fn look(path: &Path, point: &Path) -> Result<Found> {

@@ -128,8 +128,8 @@ fn finish(image: &File, building: &Path, path: &Path) -> Result<()> {
     Ok(File::open(parent).and_then(|parent| parent.sync_all()).doing(doing)?)
 }
 
-/// Checks that the file is one that we made.
-fn check(file: &PoolFile) -> Result<()> {
+/// Checks that the file is one that we made, and no larger than the config says.
+pub(super) fn check(file: &PoolFile) -> Result<()> {
     let path = file.path.display();
     let metadata = std::fs::metadata(&file.path).doing(|| format!("look at {path}"))?;
     if !metadata.is_file() || superblock::look(&file.path)? != Some(Ours::Whole) {
@@ -138,18 +138,46 @@ fn check(file: &PoolFile) -> Result<()> {
         )));
     }
     let size = Bytes(metadata.size());
-    if file.size > Bytes::ZERO && size != file.size {
-        tracing::warn!(%path, %size, configured = %file.size, "the pool's file keeps the size it has");
+    if file.size > Bytes::ZERO && size > file.size {
+        return Err(Error::unfit(format!(
+            "{path} has {size}, and the config gives it {}: a pool can grow and not shrink; set its size to {size} or more",
+            file.size
+        )));
     }
+    Ok(())
+}
+
+/// Makes the file as large as the config says, with all its blocks. It has its new length only when it has them.
+fn lengthen(file: &PoolFile) -> Result<()> {
+    let doing = || format!("open {}", file.path.display());
+    let image = OpenOptions::new().write(true).open(&file.path).doing(doing)?;
+    let missing = file.size.less(Bytes(image.metadata().doing(doing)?.len()));
+    if missing == Bytes::ZERO {
+        return Ok(());
+    }
+    let parent = file.path.parent().unwrap_or(Path::new("/"));
+    let free = Bytes(statvfs::usage(parent)?.available_bytes);
+    if missing > free {
+        return Err(Error::Full { place: parent.display().to_string(), asked: missing, free });
+    }
+    reflink::allocate(&image, file.size.0)?;
+    image.sync_all().doing(|| format!("write {} to the disk", file.path.display()))?;
+    tracing::info!(path = %file.path.display(), size = %file.size, "the pool's file has grown");
     Ok(())
 }
 
 /// Mounts the file's one loop device. Where the mount namespace of an earlier driver has died, its volumes keep
 /// the file system alive without a mount: then only that same device can be mounted again.
 fn mount(file: &PoolFile, point: &Path) -> Result<()> {
+    lengthen(file)?;
     let attached = loopdev::attach(&file.path, ATTACH)?;
-    if mounted::is_there(point, attached.device.number)? {
-        return Ok(());
+    if attached.reused {
+        // It may be from before the file has grown.
+        loopdev::set_capacity(&attached.device)?;
     }
-    mounted::mount_pool(&attached.device.path, point, file.sparse)
+    if !mounted::is_there(point, attached.device.number)? {
+        mounted::mount_pool(&attached.device.path, point, file.sparse)?;
+    }
+    mounted::grow(point);
+    Ok(())
 }

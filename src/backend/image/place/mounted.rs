@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::backend::image::error::{Error, Result};
 use crate::backend::image::settings::Settings;
 use crate::backend::image::store::patiently;
+use crate::fs;
 use crate::sys::beneath::{Dir, DirLock};
-use crate::sys::mount::{MountOptions, mount};
-use crate::sys::mountinfo::{Mount, MountTable};
-use crate::sys::{DeviceNumber, blocking};
+use crate::sys::mount::{MountOptions, bind_shared, mount};
+use crate::sys::mountinfo::MountTable;
+use crate::sys::{DeviceNumber, blocking, namespace};
+use crate::volume::FsType;
 
 /// Returns the root of the pool's file system, which the driver has mounted.
 pub(super) fn root(settings: &Settings) -> Result<PathBuf> {
@@ -62,8 +64,17 @@ pub(super) fn mount_pool(device: &Path, point: &Path, discard: bool) -> Result<(
     Ok(mount("xfs", device, point, &options)?)
 }
 
+/// Lets the pool's file system have what its device has more than before.
+pub(super) fn grow(point: &Path) {
+    // A pool that stays smaller than it could be is no reason not to serve it.
+    if let Err(error) = fs::grow::mounted(point, FsType::Xfs) {
+        let why = crate::error::Error::from(error).sentence();
+        tracing::warn!(pool = %point.display(), why, "the pool keeps its size");
+    }
+}
+
 /// Checks that what is mounted below the mount directory outlives this process's mount namespace, if that is
-/// asked for.
+/// asked for, and sees to it where we can: in a container a mount of our own would be seen by nobody else.
 pub(super) async fn check_propagation(settings: &Settings) -> Result<()> {
     if !settings.require_shared_mounts {
         return Ok(());
@@ -71,20 +82,24 @@ pub(super) async fn check_propagation(settings: &Settings) -> Result<()> {
     let dir = settings.mount_dir.clone();
     blocking(move || {
         super::make_directory(&dir)?;
-        let table = MountTable::read()?;
-        match holding(&table, &dir) {
-            Some(mount) if mount.shared.is_some() => Ok(()),
-            _ => Err(Error::unfit(format!(
-                "{} is not on a mount with shared propagation, so that the next driver process would not find the \
-                 pool mounted: mount it with `mountPropagation: Bidirectional`, or run `mount --make-shared`",
-                dir.display()
-            ))),
+        if !is_shared(&dir)? && namespace::has_the_machines_mounts() {
+            bind_shared(&dir)?;
         }
+        if is_shared(&dir)? {
+            return Ok(());
+        }
+        Err(Error::unfit(format!(
+            "{} is not on a mount with shared propagation, so that the next driver process would not find the \
+             pool mounted: mount it with `mountPropagation: Bidirectional`, or run `mount --make-shared`",
+            dir.display()
+        )))
     })
     .await
 }
 
-/// Returns the mount that holds the path: the topmost of those at the longest beginning of it.
-fn holding<'a>(table: &'a MountTable, path: &Path) -> Option<&'a Mount> {
-    path.ancestors().find_map(|ancestor| table.at(ancestor))
+/// Says whether the mount that holds the path is shared: the topmost of those at the longest beginning of it.
+fn is_shared(path: &Path) -> Result<bool> {
+    let table = MountTable::read()?;
+    let holding = path.ancestors().find_map(|ancestor| table.at(ancestor));
+    Ok(holding.is_some_and(|mount| mount.shared.is_some()))
 }
