@@ -9,6 +9,7 @@
 //! `Pending` and `Unreachable`, has left nothing of its own behind.
 
 mod capacity;
+mod changes;
 mod ensured;
 pub mod faulty;
 mod figures;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 pub use capacity::Capacity;
+pub use changes::{Changes, Part};
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
 pub use registry::{Pool, Registry};
@@ -87,6 +89,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the pool's snapshots, if it can have any.
     fn snapshots(&self) -> Option<&dyn Snapshots> {
+        None
+    }
+
+    /// Returns what the pool knows of the blocks of its snapshots, if it can tell.
+    fn changes(&self) -> Option<&dyn Changes> {
         None
     }
 }

@@ -4,6 +4,7 @@
 //! are. Each RPC is a function in a file of its own; this file only says which one answers.
 
 mod capacity;
+mod changes;
 mod create;
 mod delete;
 mod expand;

@@ -19,6 +19,7 @@ pub const DRIVER_NAME: &str = "csi.orlop.dev";
 #[derive(Debug, Clone)]
 pub struct Identity {
     ready: Arc<AtomicBool>,
+    tells_changes: bool,
 }
 
 /// The plugin capabilities, in the order of the contract.
@@ -33,7 +34,13 @@ const SERVICES: [service::Type; 3] = [
 impl Identity {
     /// Returns an identity that is ready as long as the flag says so.
     pub fn new(ready: Arc<AtomicBool>) -> Self {
-        Self { ready }
+        Self { ready, tells_changes: false }
+    }
+
+    /// Says whether the SnapshotMetadata service of the deployment has anything to tell.
+    #[must_use]
+    pub fn telling_changes(self, tells_changes: bool) -> Self {
+        Self { tells_changes, ..self }
     }
 }
 
@@ -54,10 +61,12 @@ impl v1::identity_server::Identity for Identity {
         &self,
         _request: Request<v1::GetPluginCapabilitiesRequest>,
     ) -> Result<Response<v1::GetPluginCapabilitiesResponse>, Status> {
-        let services = SERVICES.map(|kind| Type::Service(Kind { r#type: kind.into() }));
+        let changes = self.tells_changes.then_some(service::Type::SnapshotMetadataService);
+        let services = SERVICES.into_iter().chain(changes);
+        let services = services.map(|kind| Type::Service(Kind { r#type: kind.into() }));
         let online = volume_expansion::Type::Online.into();
         let expansion = Type::VolumeExpansion(VolumeExpansion { r#type: online });
-        let all = services.into_iter().chain([expansion]);
+        let all = services.chain([expansion]);
         let capabilities = all.map(|kind| v1::PluginCapability { r#type: Some(kind) }).collect();
         Ok(Response::new(v1::GetPluginCapabilitiesResponse { capabilities }))
     }

@@ -5,6 +5,7 @@ mod layer;
 mod method;
 mod outcome;
 mod status;
+mod stream;
 mod tally;
 
 pub use calls::{Calls, Running};

@@ -29,13 +29,14 @@ pub fn serve(
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send {
     let Socket { listener, file } = socket;
+    let layer = CallsLayer::new(calls, stop.clone());
     let stopped = async move {
         stop.cancelled().await;
         // First the file and then the listener: who comes now finds nothing, rather than nobody.
         drop(file);
     };
     Server::builder()
-        .layer(CallsLayer::new(calls))
+        .layer(layer)
         .add_routes(routes)
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stopped)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Attached, Backend, Capacity, Device, Ensured, PoolFigures, Snapshots};
+use super::{Attached, Backend, Capacity, Changes, Device, Ensured, Part, PoolFigures, Snapshots};
 use crate::error::{Error, Result};
 use crate::volume::{
     Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
@@ -60,6 +60,11 @@ impl Faulty {
         }
         let outcome = work.await;
         if number == self.fails_at { Err(fault()) } else { outcome }
+    }
+
+    fn inner_changes(&self) -> Result<&dyn Changes> {
+        let what = "changed blocks".to_owned();
+        self.inner.changes().ok_or(Error::Unsupported { what })
     }
 
     fn inner_snapshots(&self) -> Result<&dyn Snapshots> {
@@ -129,6 +134,10 @@ impl Backend for Faulty {
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         self.inner.snapshots().map(|_| self as &dyn Snapshots)
     }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.inner.changes().map(|_| self as &dyn Changes)
+    }
 }
 
 #[async_trait]
@@ -152,5 +161,19 @@ impl Snapshots for Faulty {
     async fn list(&self, after: Option<&SnapshotId>, most: usize) -> Result<Vec<Snapshot>> {
         let snapshots = self.inner_snapshots()?;
         self.call(snapshots.list(after, most)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Changes for Faulty {
+    async fn allocated(&self, snapshot: &Snapshot, from: u64) -> Result<Part> {
+        let changes = self.inner_changes()?;
+        self.call(changes.allocated(snapshot, from)).await
+    }
+
+    async fn delta(&self, base: &Snapshot, target: &Snapshot, from: u64) -> Result<Part> {
+        let changes = self.inner_changes()?;
+        self.call(changes.delta(base, target, from)).await
     }
 }

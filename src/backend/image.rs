@@ -10,6 +10,7 @@ mod attach;
 mod ballast;
 mod building;
 mod ceased;
+mod changes;
 pub mod check;
 mod cleaner;
 pub mod copy;
@@ -48,7 +49,7 @@ pub use record::Flaw;
 pub use settings::{Percent, Place, Provisioning, Ratio, Settings};
 pub use shelf::Damaged;
 
-use super::{Attached, Backend, Capacity, Device, Ensured, PoolFigures, Snapshots};
+use super::{Attached, Backend, Capacity, Changes, Device, Ensured, PoolFigures, Snapshots};
 use crate::error::Result;
 use crate::fs;
 use crate::sys::beneath::DirLock;
@@ -80,6 +81,8 @@ pub struct ImagePool {
     cleaner: Cleaner,
     /// Whether a copy can share its bytes with the original.
     reflink: bool,
+    /// Whether extents tell which blocks of a snapshot changed.
+    tells_changes: bool,
     /// What makes this process the pool's one owner.
     _owner: DirLock,
 }
@@ -188,6 +191,10 @@ impl Backend for ImagePool {
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         Some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.tells_changes.then_some(self)
     }
 }
 

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Device, Ensured, Hold, PoolFigures, Snapshots, VolumeFigures,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Hold, PoolFigures, Snapshots,
+    VolumeFigures,
 };
 use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
@@ -28,6 +29,7 @@ pub struct Memory {
     size: Bytes,
     state: Mutex<State>,
     host: Simulated,
+    tells: Option<Arc<dyn Changes>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,14 @@ impl Hold for Nothing {}
 impl Memory {
     /// Returns an empty pool whose devices appear on the simulated node.
     pub fn new(name: &str, size: Bytes, host: Simulated) -> Self {
-        Self { name: name.to_owned(), size, state: Mutex::default(), host }
+        Self { name: name.to_owned(), size, state: Mutex::default(), host, tells: None }
+    }
+
+    /// Lets somebody else tell of the blocks of the snapshots. A simulated volume has none, so a memory pool
+    /// cannot tell by itself.
+    #[must_use]
+    pub fn telling(self, changes: Arc<dyn Changes>) -> Self {
+        Self { tells: Some(changes), ..self }
     }
 
     /// The state is whole between any two of its operations: a panic elsewhere does not change its meaning.
@@ -248,6 +257,10 @@ impl Backend for Memory {
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         Some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.tells.as_deref()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Backend, Snapshots};
+use super::{Backend, Changes, Snapshots};
 use crate::error::{Error, Result};
 use crate::volume::{Snapshot, SnapshotId, Volume, VolumeId};
 
@@ -32,6 +32,18 @@ impl Pool {
         let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
         self.backend.snapshots().ok_or_else(none)
     }
+
+    /// Returns what the pool knows of the blocks of its snapshots, if it can tell.
+    pub fn changes(&self) -> Result<&dyn Changes> {
+        let cannot = || {
+            Error::unfit(format!(
+                "pool {} cannot tell which blocks of a snapshot were written, because it is not on an XFS that \
+                 shares extents: make a full backup",
+                self.name
+            ))
+        };
+        self.backend.changes().ok_or_else(cannot)
+    }
 }
 
 // === impl Registry ===
@@ -45,6 +57,11 @@ impl Registry {
     /// Returns the pools in the order of the config.
     pub fn iter(&self) -> impl Iterator<Item = &Pool> {
         self.pools.iter()
+    }
+
+    /// Returns whether any pool can tell which blocks of a snapshot changed.
+    pub fn tell_changes(&self) -> bool {
+        self.pools.iter().any(|pool| pool.backend.changes().is_some())
     }
 
     /// Returns the pool that a class means.
@@ -107,6 +124,11 @@ impl Registry {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the snapshot with the pool that holds it.
+    pub async fn snapshot(&self, id: &SnapshotId) -> Result<(&Pool, Snapshot)> {
+        self.find_snapshot(id).await?.ok_or_else(|| Error::no_snapshot(id))
     }
 
     /// Returns at most `most` volumes of all pools behind `after`, sorted by id.

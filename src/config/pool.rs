@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::file::{KindEntry, PoolEntry};
 use super::image_pool::ImagePool;
 use super::mistake::Wrong;
+use crate::backend::image::Place;
 use crate::volume::Bytes;
 
 /// A pool's name is a value of a `StorageClass` and a part of paths.
@@ -40,6 +41,14 @@ impl Pool {
     /// Returns the pool that there is when nothing is configured.
     pub(super) fn trial(at: PathBuf) -> Self {
         Self { name: "default".to_owned(), kind: Kind::Image(ImagePool::trial(at)) }
+    }
+
+    /// Returns whether the pool is an XFS that Orlop formats, on whatever node it is.
+    pub fn has_its_own_xfs(&self) -> bool {
+        match &self.kind {
+            Kind::Image(pool) => matches!(pool.place, Place::Device(_) | Place::File { .. }),
+            Kind::Memory { .. } => false,
+        }
     }
 
     /// Checks all entries of `pools`, alone and together.

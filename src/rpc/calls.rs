@@ -33,7 +33,7 @@ pub struct Running {
 
 /// A row of the table, taken out on drop, also when the call panics.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     running: Arc<Mutex<BTreeMap<u64, Running>>>,
     number: u64,
 }
@@ -70,7 +70,8 @@ impl Calls {
         })
     }
 
-    fn enter(&self, name: &str) -> Entry {
+    /// Gives a call its row.
+    pub(super) fn enter(&self, name: &str) -> Entry {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let running = Running { name: name.to_owned(), began: Instant::now() };
         lock(&self.running).insert(number, running);

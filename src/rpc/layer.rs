@@ -4,7 +4,7 @@
 //! up; a dropped handler would release its lock while a blocking thread still works on the volume, and the
 //! retry would meet it. A panic ends its own call alone and is answered as INTERNAL.
 //!
-//! A streamed answer leaves the task with its first message: what is sent after that is the connection's.
+//! A streamed answer leaves the task when its handler returns; [`Streamed`] goes with it to its end.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -13,11 +13,15 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
+use tonic::codegen::{Body as HttpBody, Bytes};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, error_span, field};
 
+use super::stream::{Open, Streamed};
 use super::{Calls, Method, Tally, answer, outcome};
 use crate::error::{Cause, Error};
 
@@ -25,6 +29,7 @@ use crate::error::{Cause, Error};
 #[derive(Debug, Clone)]
 pub struct CallsLayer {
     calls: Calls,
+    stop: CancellationToken,
 }
 
 /// A service whose calls are surrounded.
@@ -32,14 +37,15 @@ pub struct CallsLayer {
 pub struct Surrounded<S> {
     inner: S,
     calls: Calls,
+    stop: CancellationToken,
 }
 
 // === impl CallsLayer ===
 
 impl CallsLayer {
-    /// Returns a layer whose calls appear in the table while they run.
-    pub fn new(calls: Calls) -> Self {
-        Self { calls }
+    /// Returns a layer whose calls appear in the table while they run, and whose streams end at `stop`.
+    pub fn new(calls: Calls, stop: CancellationToken) -> Self {
+        Self { calls, stop }
     }
 }
 
@@ -47,7 +53,7 @@ impl<S> Layer<S> for CallsLayer {
     type Service = Surrounded<S>;
 
     fn layer(&self, inner: S) -> Surrounded<S> {
-        Surrounded { inner, calls: self.calls.clone() }
+        Surrounded { inner, calls: self.calls.clone(), stop: self.stop.clone() }
     }
 }
 
@@ -58,11 +64,12 @@ where
     S: Service<Request<B>, Response = Response<A>>,
     S::Future: Send + 'static,
     S::Error: Into<Cause> + Send + 'static,
-    A: Default + Send + 'static,
+    A: HttpBody<Data = Bytes> + Default + Send + 'static,
+    A::Error: Into<Cause>,
 {
-    type Response = Response<A>;
+    type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<A>, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -75,8 +82,8 @@ where
         // At the level of errors, so that a line is never without its method whatever the filter says.
         let span = error_span!("rpc", method = name, volume = field::Empty);
         let handler = span.in_scope(|| self.inner.call(request));
-        let tally = self.calls.tally().clone();
-        let call = run(method, handler, tally, span.clone()).instrument(span);
+        let calls = (self.calls.clone(), self.stop.clone());
+        let call = run(method, handler, calls, span.clone()).instrument(span);
         let call = self.calls.spawn(&name, call);
         Box::pin(async move { call.await.unwrap_or_else(|ended| Ok(stopped(method, &ended))) })
     }
@@ -86,42 +93,58 @@ where
 async fn run<F, A, E>(
     method: Method,
     handler: F,
-    tally: Tally,
+    (calls, stop): (Calls, CancellationToken),
     span: Span,
-) -> Result<Response<A>, E>
+) -> Result<Response<Body>, E>
 where
     F: Future<Output = Result<Response<A>, E>> + Send + 'static,
-    A: Default + Send + 'static,
+    A: HttpBody<Data = Bytes> + Default + Send + 'static,
+    A::Error: Into<Cause>,
     E: Send + 'static,
 {
     let began = Instant::now();
     // A task within the task, because a panic is caught at the edge of one and the line comes after it.
-    let ended = tokio::spawn(handler.instrument(span)).await;
-    let response = ended.unwrap_or_else(|ended| Ok(stopped(method, &ended)));
-    if let Ok(response) = &response {
-        // An answer without the header is a good one: its status comes behind the message.
-        let status = Status::from_header_map(response.headers()).unwrap_or_else(|| Status::ok(""));
-        let took = began.elapsed();
-        tally.count(method, status.code(), took);
-        outcome::log(method, &status, took);
+    let ended = tokio::spawn(handler.instrument(span.clone())).await;
+    let response = ended.unwrap_or_else(|ended| Ok(stopped(method, &ended)))?;
+    // An answer without the header is a good one so far: its status comes behind the last message.
+    let status = Status::from_header_map(response.headers());
+    let response = response.map(Body::new);
+    if status.is_none() && method.streams() {
+        let (entry, tally) = (calls.enter(&method.to_string()), calls.tally().clone());
+        let open = Open { method, span, began, entry, tally };
+        return Ok(response.map(|body| Body::new(Streamed::new(body, open, stop))));
     }
-    response
+    told(method, &status.unwrap_or_else(|| Status::ok("")), began, calls.tally());
+    Ok(response)
+}
+
+/// Tells how a call ended.
+pub(super) fn told(method: Method, status: &Status, began: Instant, tally: &Tally) {
+    let took = began.elapsed();
+    tally.count(method, status.code(), took);
+    outcome::log(method, status, took);
 }
 
 /// Answers a call whose task ended without an answer.
 fn stopped<A: Default>(method: Method, ended: &JoinError) -> Response<A> {
-    let error = if ended.is_panic() {
-        Error::internal(
-            method.to_string(),
-            "the call panicked, which is a defect of the driver: its log says where",
-        )
-    } else {
-        Error::Unreachable { peer: "the driver".to_owned(), source: "it is stopping".into() }
-    };
+    let error = if ended.is_panic() { panicked(method) } else { stopping() };
     match answer::<()>(method, Err(error)) {
         Err(status) => status.into_http(),
         Ok(_) => Response::default(),
     }
+}
+
+/// Returns what is the matter when the driver itself fell over a call.
+pub(super) fn panicked(method: Method) -> Error {
+    Error::internal(
+        method.to_string(),
+        "the call panicked, which is a defect of the driver: its log says where",
+    )
+}
+
+/// Returns what is the matter when the driver stops before the end of a call.
+pub(super) fn stopping() -> Error {
+    Error::Unreachable { peer: "the driver".to_owned(), source: "it is stopping".into() }
 }
 
 /// Returns the name of the call. A path that is none of CSI's comes from the client: it is cut and escaped.

@@ -133,6 +133,11 @@ impl Method {
         known.map_or(Self::Other, |(_, _, method)| *method)
     }
 
+    /// Returns whether the RPC is answered with a stream of messages.
+    pub fn streams(self) -> bool {
+        matches!(self, Self::GetMetadataAllocated | Self::GetMetadataDelta)
+    }
+
     /// Returns whether the RPC changes something when it succeeds: such calls are logged at INFO.
     pub fn changes(self) -> bool {
         matches!(

@@ -95,6 +95,12 @@ impl<'a> Extents<'a> {
         Self { flags: FIEMAP_FLAG_SYNC, ..Self::of(file) }
     }
 
+    /// Leaves out what ends at or before this byte. The first extent may begin before it.
+    #[must_use]
+    pub fn from(self, start: u64) -> Self {
+        Self { next: Some(start), ..self }
+    }
+
     fn fetch(&mut self, start: u64) -> Result<()> {
         let extents = request::batch(self.file, start, self.flags).doing(doing)?;
         // A batch can end anywhere; only the flag says that the file ends with it.

@@ -10,6 +10,7 @@ use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::csi::v1::identity_client::IdentityClient;
 use orlop::csi::v1::node_client::NodeClient;
+use orlop::csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use orlop::host::Host;
 use orlop::identity::Identity;
 use orlop::locks::Locks;
@@ -28,6 +29,7 @@ pub struct Driver {
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
     pub node: NodeClient<Channel>,
+    pub metadata: SnapshotMetadataClient<Channel>,
     pub locks: Locks,
     /// A directory for staging and target paths, and the socket.
     pub room: tempfile::TempDir,
@@ -83,7 +85,8 @@ impl Driver {
         Self {
             identity: IdentityClient::new(channel.clone()),
             controller: ControllerClient::new(channel.clone()),
-            node: NodeClient::new(channel),
+            node: NodeClient::new(channel.clone()),
+            metadata: SnapshotMetadataClient::new(channel),
             locks,
             room,
             served,
@@ -92,8 +95,8 @@ impl Driver {
 
     /// Ends the driver and keeps its room, with all that is mounted there.
     pub async fn stop(self) -> tempfile::TempDir {
-        let Self { identity, controller, node, room, served, .. } = self;
-        drop((identity, controller, node));
+        let Self { identity, controller, node, metadata, room, served, .. } = self;
+        drop((identity, controller, node, metadata));
         served.abort();
         assert!(served.await.unwrap_err().is_cancelled());
         room
@@ -115,10 +118,12 @@ impl Driver {
 fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::JoinHandle<()> {
     let listener = UnixListener::bind(socket).unwrap();
     let identity = Identity::new(Arc::new(AtomicBool::new(true)));
+    let metadata = v1::snapshot_metadata_server::SnapshotMetadataServer::new(controller.clone());
     let served = Server::builder()
         .add_service(v1::identity_server::IdentityServer::new(identity))
         .add_service(v1::controller_server::ControllerServer::new(controller))
         .add_service(v1::node_server::NodeServer::new(node))
+        .add_service(metadata)
         .serve_with_incoming(UnixListenerStream::new(listener));
     tokio::spawn(async { served.await.unwrap() })
 }

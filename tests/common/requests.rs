@@ -81,6 +81,21 @@ pub fn delete_snapshot(snapshot_id: &str) -> v1::DeleteSnapshotRequest {
     }
 }
 
+pub fn allocated(snapshot_id: &str) -> v1::GetMetadataAllocatedRequest {
+    v1::GetMetadataAllocatedRequest {
+        snapshot_id: snapshot_id.to_owned(),
+        ..v1::GetMetadataAllocatedRequest::default()
+    }
+}
+
+pub fn delta(base: &str, target: &str) -> v1::GetMetadataDeltaRequest {
+    v1::GetMetadataDeltaRequest {
+        base_snapshot_id: base.to_owned(),
+        target_snapshot_id: target.to_owned(),
+        ..v1::GetMetadataDeltaRequest::default()
+    }
+}
+
 pub fn attach(volume_id: &str, node_id: &str) -> v1::ControllerPublishVolumeRequest {
     v1::ControllerPublishVolumeRequest {
         volume_id: volume_id.to_owned(),

@@ -28,6 +28,7 @@ mod scrape;
 
 mod backend;
 mod bad_input;
+mod changes;
 mod config;
 mod controller;
 mod fuzz;
@@ -41,3 +42,4 @@ mod process;
 mod repeat;
 mod server;
 mod simulated;
+mod telling;

@@ -34,6 +34,7 @@ mod process;
 #[path = "../common/requests.rs"]
 mod requests;
 
+mod changes;
 mod cli;
 #[cfg(test)]
 mod copy_cut;
@@ -51,6 +52,8 @@ mod fs_identity;
 mod fs_probe;
 #[cfg(test)]
 mod image_attach;
+#[cfg(test)]
+mod image_changes;
 #[cfg(test)]
 mod image_conformance;
 #[cfg(test)]

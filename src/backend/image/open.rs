@@ -20,7 +20,7 @@ use super::scan::{self, Found};
 use super::settings::{Provisioning, Settings};
 use super::shelf::Shelf;
 use super::store::{Store, image_length, patiently};
-use super::{ImagePool, ceased, finish, layout, memory};
+use super::{ImagePool, ceased, changes, finish, layout, memory};
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
@@ -32,6 +32,7 @@ struct Opened {
     store: Store,
     owner: DirLock,
     reflink: bool,
+    tells_changes: bool,
     volumes: Found<VolumeRecord>,
     snapshots: Found<SnapshotRecord>,
     rubbish: Vec<(Place, OsString, Bytes)>,
@@ -50,7 +51,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         let (settings, located) = (settings.clone(), located.clone());
         blocking(move || read(&settings, &located)).await?
     };
-    let Opened { store, owner, reflink, volumes, snapshots, rubbish } = opened;
+    let Opened { store, owner, reflink, tells_changes, volumes, snapshots, rubbish } = opened;
     for lost in volumes.lost.iter().chain(&snapshots.lost) {
         tracing::error!(pool = settings.name, "{lost}");
     }
@@ -72,6 +73,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         ledger,
         cleaner,
         reflink,
+        tells_changes,
         _owner: owner,
     };
     for damaged in pool.damaged() {
@@ -92,13 +94,14 @@ fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     ensure_directories(&root)?;
     check_file_system(&located.root, settings)?;
     let reflink = can_share(&root)?;
+    let tells_changes = changes::can_tell(&located.root, reflink)?;
     let store = Store::open(&root)?;
     let volumes = scan::all::<VolumeRecord>(store.parent::<VolumeId>())?;
     let snapshots = scan::all::<SnapshotRecord>(store.parent::<SnapshotId>())?;
     ceased::finish(store.parent::<VolumeId>(), &volumes.ceased);
     ceased::finish(store.parent::<SnapshotId>(), &snapshots.ceased);
     let rubbish = rubbish(&store)?;
-    Ok(Opened { store, owner, reflink, volumes, snapshots, rubbish })
+    Ok(Opened { store, owner, reflink, tells_changes, volumes, snapshots, rubbish })
 }
 
 /// Locks the pool's directory: two drivers would each promise the same space.

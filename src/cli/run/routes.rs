@@ -8,11 +8,13 @@ use tonic::service::Routes;
 
 use super::{Opened, Setup};
 use crate::admin::Admin;
+use crate::config::Pool;
 use crate::controller::{self, Controller, Enforcer};
 use crate::csi::admin::admin_server::AdminServer;
 use crate::csi::v1::controller_server::ControllerServer;
 use crate::csi::v1::identity_server::IdentityServer;
 use crate::csi::v1::node_server::NodeServer;
+use crate::csi::v1::snapshot_metadata_server::SnapshotMetadataServer;
 use crate::identity::Identity;
 use crate::locks::Locks;
 use crate::logging::Levels;
@@ -41,18 +43,30 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
     // The pools are open before anything is answered, so whoever gets an answer gets this one.
     let ready = Arc::new(AtomicBool::new(true));
     let mut csi = Routes::builder();
-    csi.add_service(IdentityServer::new(Identity::new(ready)));
+    let identity = Identity::new(ready).telling_changes(tells_changes(setup, &opened));
+    csi.add_service(IdentityServer::new(identity));
     let limiter = (setup.mode != Mode::Controller)
         .then(|| Limiter::start(opened.pools.clone(), Arc::clone(&opened.host), locks.clone()));
     if setup.mode != Mode::Node {
         let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
-        csi.add_service(ControllerServer::new(controller(setup, &opened, locks, enforcer)));
+        let controller = controller(setup, &opened, locks, enforcer);
+        csi.add_service(SnapshotMetadataServer::new(controller.clone()));
+        csi.add_service(ControllerServer::new(controller));
     }
     if let Some(limiter) = limiter {
         csi.add_service(NodeServer::new(node(setup, &opened, locks, limiter)));
     }
     let admin = Admin::new(opened.pools, locks.clone(), levels);
     Served { csi: csi.routes(), admin: Routes::new(AdminServer::new(admin)) }
+}
+
+/// Returns whether the deployment tells changed blocks. All its processes must say the same: where they are several,
+/// only the config is the same for all of them, and it says enough where a pool has an XFS of its own.
+fn tells_changes(setup: &Setup, opened: &Opened) -> bool {
+    match setup.mode {
+        Mode::All => opened.pools.tell_changes(),
+        Mode::Controller | Mode::Node => setup.config.pools.iter().any(Pool::has_its_own_xfs),
+    }
 }
 
 fn controller(
