@@ -19,6 +19,7 @@ pub mod mount;
 pub mod mount_detached;
 pub mod mountinfo;
 pub mod namespace;
+pub mod patience;
 pub mod reflink;
 pub mod statvfs;
 

@@ -8,6 +8,7 @@ use limits::Wanted;
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::fs::{Mode, OFlags};
@@ -20,8 +21,11 @@ use crate::sys::blocking::blocking;
 use crate::sys::device::{self, DeviceNumber};
 use crate::sys::mount::MountOptions;
 use crate::sys::mountinfo::{Mount, MountTable};
-use crate::sys::{self, Failure};
+use crate::sys::{self, Failure, patience};
 use crate::volume::{Bytes, FsType, Limits};
+
+/// After so long, what keeps a mount busy is a process that uses it.
+const STILL_BUSY: Duration = Duration::from_secs(2);
 
 /// The major number of loop devices: what a volume of an image pool is mounted from.
 const LOOP_MAJOR: u32 = 7;
@@ -98,7 +102,7 @@ impl Host for Kernel {
         blocking(move || {
             // As often as something is stacked there: a retry of an older driver may have doubled it.
             let mut result = Ensured::Found(());
-            while sys::mount::unmount(&path).map_err(|why| busy(&path, why))? {
+            while unmount_patiently(&path)? {
                 result = Ensured::Made(());
             }
             Ok(result)
@@ -247,12 +251,17 @@ fn not_mounted(why: Failure, options: &Options) -> Error {
     }
 }
 
-fn busy(path: &Path, why: Failure) -> Error {
-    match why.errno() {
-        Some(Errno::BUSY) => {
-            let at = path.display();
-            Error::unfit(format!("a process still uses {at}; end it, then it will be unmounted"))
-        }
-        _ => Error::internal(format!("unmount {}", path.display()), why),
-    }
+/// Unmounts what is topmost at the path, and waits out what keeps it only for a moment. Returns whether there was
+/// anything.
+fn unmount_patiently(path: &Path) -> Result<bool> {
+    let attempt = || match sys::mount::unmount(path) {
+        Err(why) if why.errno() == Some(Errno::BUSY) => Ok(None),
+        answer => answer.map(Some),
+    };
+    let outcome = patience::within(STILL_BUSY, attempt);
+    let doing = || format!("unmount {}", path.display());
+    outcome.map_err(|why| Error::internal(doing(), why))?.ok_or_else(|| {
+        let at = path.display();
+        Error::unfit(format!("a process still uses {at}; end it, then it will be unmounted"))
+    })
 }

@@ -34,6 +34,7 @@ mod process;
 #[path = "../common/requests.rs"]
 mod requests;
 
+mod busy;
 mod changes;
 mod cli;
 #[cfg(test)]

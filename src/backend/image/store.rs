@@ -6,8 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::PathBuf;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
@@ -21,11 +20,11 @@ use super::spare::Spare;
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock, How};
 use crate::sys::failure::Doing;
+use crate::sys::patience;
 use crate::volume::Bytes;
 
 /// How long a lock may be held by nobody in particular.
 const MOMENT: Duration = Duration::from_millis(300);
-const BETWEEN_TRIES: Duration = Duration::from_millis(3);
 
 /// An open pool directory.
 #[derive(Debug)]
@@ -161,18 +160,11 @@ impl Store {
     }
 }
 
-/// Tries to lock for a moment. A program that is just being started, for whatever volume, has a copy of each of our
-/// locks until it has become that program; only one that stays locked is being worked on.
+/// Tries to lock for a moment: one that stays locked is being worked on.
 pub(super) fn patiently<T>(
     try_lock: impl Fn() -> crate::sys::Result<Option<T>>,
 ) -> crate::sys::Result<Option<T>> {
-    let begin = Instant::now();
-    loop {
-        match try_lock()? {
-            None if begin.elapsed() < MOMENT => sleep(BETWEEN_TRIES),
-            answer => return Ok(answer),
-        }
-    }
+    patience::within(MOMENT, try_lock)
 }
 
 /// Returns what the file system says of `name`, be it a link, or nothing when there is no such name.
