@@ -31,8 +31,8 @@ pub use registry::{Pool, Registry};
 use crate::error::Result;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
-    VolumeId,
+    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
+    StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// A pool of volumes.
@@ -86,6 +86,18 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Lets the device of an attached volume take the size that the volume has, and returns that size.
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes>;
+
+    /// Returns what is the matter with the volume, which is nothing for one that is well; or nothing at all when
+    /// there is no such volume. An unreadable record is a condition.
+    ///
+    /// Takes no lock and answers within two seconds: that something hangs is the answer then. So do the next two.
+    async fn health(&self, id: &VolumeId) -> Result<Option<Vec<Condition>>>;
+
+    /// Returns at most `most` volumes behind `after` with which something is the matter, sorted by id.
+    async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>>;
+
+    /// Returns what is the matter with the pool itself.
+    async fn storage_health(&self) -> Result<Vec<StorageCondition>>;
 
     /// Returns the pool's snapshots, if it can have any.
     fn snapshots(&self) -> Option<&dyn Snapshots> {

@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod expand;
 mod get;
+mod health;
 mod list;
 mod modify;
 mod publish;
@@ -58,7 +59,7 @@ pub struct Settings {
     pub enforcer: Option<Arc<dyn Enforcer>>,
 }
 
-const ALWAYS: [rpc::Type; 11] = [
+const ALWAYS: [rpc::Type; 13] = [
     rpc::Type::CreateDeleteVolume,
     rpc::Type::ListVolumes,
     rpc::Type::GetCapacity,
@@ -70,6 +71,8 @@ const ALWAYS: [rpc::Type; 11] = [
     rpc::Type::GetVolume,
     rpc::Type::ModifyVolume,
     rpc::Type::SingleNodeMultiWriter,
+    rpc::Type::GetVolumeHealth,
+    rpc::Type::ListVolumeHealth,
 ];
 
 const WITH_ATTACH: [rpc::Type; 3] = [
@@ -270,6 +273,26 @@ impl v1::controller_server::Controller for Controller {
         answer(
             Method::ControllerModifyVolume,
             modify::modify_volume(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_get_volume_health(
+        &self,
+        request: Request<v1::ControllerGetVolumeHealthRequest>,
+    ) -> Reply<v1::ControllerGetVolumeHealthResponse> {
+        answer(
+            Method::ControllerGetVolumeHealth,
+            health::get(&self.shared, request.into_inner()).await,
+        )
+    }
+
+    async fn controller_list_volume_health(
+        &self,
+        request: Request<v1::ControllerListVolumeHealthRequest>,
+    ) -> Reply<v1::ControllerListVolumeHealthResponse> {
+        answer(
+            Method::ControllerListVolumeHealth,
+            health::list(&self.shared, request.into_inner()).await,
         )
     }
 

@@ -14,7 +14,7 @@ pub mod probe;
 mod superblock;
 mod version;
 
-pub use check::check;
+pub use check::{check, has_error};
 pub use error::Error;
 pub use format::{Format, format};
 pub use identity::{has_uuid, read_uuid, set_uuid};

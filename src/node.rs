@@ -3,7 +3,9 @@
 //! It remembers nothing: what is mounted where is asked of the [`Host`], which device a volume is of its
 //! [`Backend`](crate::backend::Backend). Each RPC is a function in a file of its own.
 
+mod asking;
 mod expand;
+mod health;
 mod info;
 mod limits;
 mod path;
@@ -24,10 +26,13 @@ use crate::host::Host;
 use crate::locks::Locks;
 use crate::rpc::{Method, answer, carry};
 
+use asking::Asking;
+
 /// What the Node service works with.
 #[derive(Debug, Clone)]
 pub struct Node {
     shared: Arc<Settings>,
+    asking: Asking,
 }
 
 /// The parts and the settings of the service.
@@ -52,7 +57,7 @@ pub struct Settings {
 impl Node {
     /// Returns the service with these parts.
     pub fn new(settings: Settings) -> Self {
-        Self { shared: Arc::new(settings) }
+        Self { shared: Arc::new(settings), asking: Asking::new(asking::MOST) }
     }
 }
 
@@ -109,7 +114,27 @@ impl v1::node_server::Node for Node {
         &self,
         request: Request<v1::NodeGetVolumeStatsRequest>,
     ) -> Reply<v1::NodeGetVolumeStatsResponse> {
-        answer(Method::NodeGetVolumeStats, stats::stats(&self.shared, request.into_inner()).await)
+        answer(
+            Method::NodeGetVolumeStats,
+            stats::stats(&self.shared, &self.asking, request.into_inner()).await,
+        )
+    }
+
+    async fn node_get_volume_health(
+        &self,
+        request: Request<v1::NodeGetVolumeHealthRequest>,
+    ) -> Reply<v1::NodeGetVolumeHealthResponse> {
+        answer(
+            Method::NodeGetVolumeHealth,
+            health::volume(&self.shared, &self.asking, request.into_inner()).await,
+        )
+    }
+
+    async fn node_get_storage_health(
+        &self,
+        _request: Request<v1::NodeGetStorageHealthRequest>,
+    ) -> Reply<v1::NodeGetStorageHealthResponse> {
+        answer(Method::NodeGetStorageHealth, health::storage(&self.shared).await)
     }
 
     async fn node_expand_volume(

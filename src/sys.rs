@@ -20,6 +20,8 @@ pub mod mount_detached;
 pub mod mountinfo;
 pub mod namespace;
 pub mod patience;
+pub mod probe;
+pub mod questions;
 pub mod reflink;
 pub mod statvfs;
 

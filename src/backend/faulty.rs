@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use super::{Attached, Backend, Capacity, Changes, Device, Ensured, Part, PoolFigures, Snapshots};
 use crate::error::{Error, Result};
 use crate::volume::{
-    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
-    VolumeId,
+    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
+    StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// When a call fails.
@@ -129,6 +129,18 @@ impl Backend for Faulty {
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {
         self.call(self.inner.grow_device(id)).await
+    }
+
+    async fn health(&self, id: &VolumeId) -> Result<Option<Vec<Condition>>> {
+        self.call(self.inner.health(id)).await
+    }
+
+    async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>> {
+        self.call(self.inner.unwell(after, most)).await
+    }
+
+    async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
+        self.call(self.inner.storage_health()).await
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {

@@ -22,6 +22,7 @@ mod error;
 mod expand;
 mod figures;
 mod finish;
+mod health;
 mod holders;
 mod identity;
 pub mod inspect;
@@ -54,12 +55,14 @@ use crate::error::Result;
 use crate::fs;
 use crate::sys::beneath::DirLock;
 use crate::sys::blocking;
+use crate::sys::questions::Questions;
 use crate::volume::{
-    Attachment, Bytes, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId, Volume,
-    VolumeId,
+    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
+    StorageCondition, Unwell, Volume, VolumeId,
 };
 
 use cleaner::Cleaner;
+use health::About;
 use ledger::{Ledger, Reservation, Space};
 use place::Located;
 use record::{SnapshotRecord, VolumeRecord};
@@ -79,6 +82,7 @@ pub struct ImagePool {
     volumes: Arc<Shelf<VolumeRecord>>,
     snapshots: Arc<Shelf<SnapshotRecord>>,
     cleaner: Cleaner,
+    questions: Questions<About>,
     /// Whether a copy can share its bytes with the original.
     reflink: bool,
     /// Whether extents tell which blocks of a snapshot changed.
@@ -187,6 +191,18 @@ impl Backend for ImagePool {
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {
         Ok(self.grow_device_of(id).await?)
+    }
+
+    async fn health(&self, id: &VolumeId) -> Result<Option<Vec<Condition>>> {
+        Ok(self.health_of(id).await?)
+    }
+
+    async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>> {
+        Ok(self.unwell_volumes(after, most).await?)
+    }
+
+    async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
+        Ok(self.health_of_pool().await)
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {

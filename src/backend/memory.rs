@@ -18,8 +18,8 @@ use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Content, FsType, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
-    Source, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, FsType, Limits, NewSnapshot, NewVolume, Snapshot,
+    SnapshotId, Source, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// A pool in memory.
@@ -253,6 +253,18 @@ impl Backend for Memory {
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {
         Ok(self.state().volume(id)?.size)
+    }
+
+    async fn health(&self, id: &VolumeId) -> Result<Option<Vec<Condition>>> {
+        Ok(self.state().volumes.get(id).map(|_| Vec::new()))
+    }
+
+    async fn unwell(&self, _: Option<&VolumeId>, _: usize) -> Result<Vec<Unwell>> {
+        Ok(Vec::new())
+    }
+
+    async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
+        Ok(Vec::new())
     }
 
     fn snapshots(&self) -> Option<&dyn Snapshots> {

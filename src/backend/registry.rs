@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
 use super::{Backend, Changes, Snapshots};
 use crate::error::{Error, Result};
-use crate::volume::{Snapshot, SnapshotId, Volume, VolumeId};
+use crate::volume::{Condition, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId};
 
 /// The name of the pool that a class without the parameter `pool` means when there are several.
 const DEFAULT: &str = "default";
@@ -142,6 +145,38 @@ impl Registry {
         Ok(all)
     }
 
+    /// Returns what is the matter with the volume in the pool that holds it.
+    pub async fn health(&self, id: &VolumeId) -> Result<(&Pool, Vec<Condition>)> {
+        for pool in &self.pools {
+            if let Some(conditions) = pool.backend.health(id).await? {
+                return Ok((pool, conditions));
+            }
+        }
+        Err(Error::no_volume(id))
+    }
+
+    /// Returns at most `most` volumes of all pools behind `after` with which something is the matter, sorted by id.
+    pub async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>> {
+        let after = after.cloned();
+        let asking = self.pools.iter().map(|pool| {
+            let (backend, after) = (Arc::clone(&pool.backend), after.clone());
+            async move { backend.unwell(after.as_ref(), most).await }
+        });
+        let mut all = together(asking).await?;
+        all.sort_by(|a: &Unwell, b| a.id.cmp(&b.id));
+        all.truncate(most);
+        Ok(all)
+    }
+
+    /// Returns what is the matter with the pools.
+    pub async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
+        let asking = self.pools.iter().map(|pool| {
+            let backend = Arc::clone(&pool.backend);
+            async move { backend.storage_health().await }
+        });
+        together(asking).await
+    }
+
     /// Returns at most `most` snapshots of all pools behind `after`, sorted by id.
     pub async fn snapshots(
         &self,
@@ -156,4 +191,13 @@ impl Registry {
         all.truncate(most);
         Ok(all)
     }
+}
+
+/// Asks all pools at once: one that hangs must not keep the others' answers back.
+async fn together<T: Send + 'static>(
+    asking: impl Iterator<Item = impl Future<Output = Result<Vec<T>>> + Send + 'static>,
+) -> Result<Vec<T>> {
+    let tasks: JoinSet<_> = asking.map(Instrument::in_current_span).collect();
+    let answers = tasks.join_all().await;
+    Ok(answers.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

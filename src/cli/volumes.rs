@@ -16,7 +16,7 @@ use super::watch::{Look, Watched, watch};
 use crate::backend::image::{Damaged, Settings, inspect, read_only};
 use crate::config::Config;
 use crate::error::Result;
-use crate::volume::{Bytes, Volume};
+use crate::volume::{Bytes, Condition, Volume};
 
 /// Options of `orlop volumes`.
 #[derive(Debug, Args)]
@@ -58,6 +58,16 @@ struct Line {
     mounted_at: Vec<String>,
     age_seconds: Option<u64>,
     damage: Option<String>,
+    /// What is the matter with it.
+    health: Vec<Problem>,
+}
+
+/// Something that is the matter, with the words that CSI has for it.
+#[derive(Debug, Serialize)]
+struct Problem {
+    status: String,
+    reason: String,
+    message: String,
 }
 
 /// Prints the volumes of all image pools.
@@ -98,7 +108,13 @@ async fn lines_of(settings: &Settings) -> Result<Vec<Line>> {
         Line { damage, ..Line::of(volume, name, &mounted_at) }
     });
     let damaged = listing.damaged.iter().map(|damaged| Line::of_damaged(damaged, name));
-    Ok(readable.chain(damaged).collect())
+    let mut lines: Vec<Line> = readable.chain(damaged).collect();
+    for unwell in inspect::unwell(settings).await? {
+        if let Some(line) = lines.iter_mut().find(|line| line.id == unwell.id.as_str()) {
+            line.health = unwell.conditions.into_iter().map(Problem::of).collect();
+        }
+    }
+    Ok(lines)
 }
 
 /// A pool in memory is in the memory of its driver: nobody else can read it.
@@ -131,6 +147,7 @@ impl Line {
             mounted_at: mounted_at.iter().map(|place| place.display().to_string()).collect(),
             age_seconds: Some(volume.created.age().as_secs()),
             damage: None,
+            health: Vec::new(),
         }
     }
 
@@ -145,6 +162,7 @@ impl Line {
             mounted_at: Vec::new(),
             age_seconds: None,
             damage: Some(format!("{} {}", damaged.file.display(), damaged.flaw)),
+            health: Vec::new(),
         }
     }
 }
@@ -160,9 +178,38 @@ impl Watched for Line {
     }
 }
 
+impl Line {
+    fn health(&self) -> String {
+        if self.health.is_empty() {
+            return "well".to_owned();
+        }
+        let words = self.health.iter().map(|one| format!("{}: {}", one.status, one.reason));
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
+// === impl Problem ===
+
+impl Problem {
+    fn of(condition: Condition) -> Self {
+        let Condition { severity, reason, message } = condition;
+        Self { status: severity.to_string(), reason: reason.to_string(), message }
+    }
+}
+
 impl Row for Line {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "name", "pool", "size", "content", "attached to", "mounted at", "age", "damage"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "pool",
+        "size",
+        "content",
+        "attached to",
+        "mounted at",
+        "age",
+        "health",
+        "damage",
+    ];
 
     fn cells(&self) -> Vec<String> {
         let none = || "-".to_owned();
@@ -176,6 +223,7 @@ impl Row for Line {
             some(&self.attached_to),
             some(&self.mounted_at),
             self.age_seconds.map_or_else(none, |seconds| Age(seconds).to_string()),
+            self.health(),
             self.damage.clone().unwrap_or_else(none),
         ]
     }

@@ -28,6 +28,14 @@ pub async fn check(device: &Path, fs: FsType, lock: OwnedFd) -> Result<(), Error
     }
 }
 
+/// Says whether the file system on the device or image says of itself that it met an error. Only ext4 keeps that.
+pub fn has_error(device: &Path, fs: FsType) -> Result<bool, Error> {
+    match fs {
+        FsType::Ext4 => Ok(superblock::read_ext4(device)?.has_error()),
+        FsType::Xfs | FsType::Btrfs => Ok(false),
+    }
+}
+
 async fn check_ext4(device: &Path, lock: OwnedFd) -> Result<(), Error> {
     let path = device.to_owned();
     let superblock = blocking(move || superblock::read_ext4(&path)).await?;

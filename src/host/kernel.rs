@@ -207,7 +207,7 @@ fn place_of(mount: &Mount) -> Place {
         device: node.or_else(|| mounted_loop(mount)),
         what,
         read_only: flag(&mount.options),
-        is_stuck: node.is_none() && flag(&mount.super_options) && !flag(&mount.options),
+        is_stuck: node.is_none() && mount.is_stopped() && !flag(&mount.options),
         flags: mount.options.clone(),
     }
 }

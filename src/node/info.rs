@@ -5,11 +5,13 @@ use crate::csi::v1;
 use crate::csi::v1::node_service_capability::{Rpc, Type, rpc};
 use crate::volume::Topology;
 
-const CAPABILITIES: [rpc::Type; 4] = [
+const CAPABILITIES: [rpc::Type; 6] = [
     rpc::Type::StageUnstageVolume,
     rpc::Type::GetVolumeStats,
     rpc::Type::ExpandVolume,
     rpc::Type::SingleNodeMultiWriter,
+    rpc::Type::GetVolumeHealth,
+    rpc::Type::GetStorageHealth,
 ];
 
 pub(super) fn capabilities() -> v1::NodeGetCapabilitiesResponse {

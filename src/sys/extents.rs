@@ -49,6 +49,12 @@ pub fn count(file: &File) -> Result<u32> {
     request::count(file).doing(doing)
 }
 
+/// Returns in how many pieces the file lies as its inode says it, without a look at any of them. Zero where the file
+/// system keeps no such number: XFS does.
+pub fn recorded(file: &File) -> Result<u32> {
+    request::recorded(file).doing(|| "read how many extents a file has")
+}
+
 fn doing() -> String {
     "list the extents of a file".to_owned()
 }

@@ -109,6 +109,13 @@ impl Mount {
         self.has_option("ro") || self.super_options.iter().any(|option| option == "ro")
     }
 
+    /// Says whether the file system takes no writes, through whatever mount: it was mounted read-only, or has met an
+    /// error, which newer kernels show by words of their own.
+    pub fn is_stopped(&self) -> bool {
+        let words = ["ro", "emergency_ro", "shutdown"];
+        self.super_options.iter().any(|option| words.contains(&option.as_str()))
+    }
+
     /// Says whether this mount itself has the option `name`.
     pub fn has_option(&self, name: &str) -> bool {
         self.options.iter().any(|option| option == name)

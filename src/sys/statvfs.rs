@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::fs::StatVfsMountFlags;
+
 use super::failure::{Doing, Result};
 
 /// The space and inodes of a file system, as an unprivileged user of it sees them.
@@ -19,6 +21,8 @@ pub struct Usage {
     pub used_inodes: u64,
     /// Inodes that can still be made.
     pub free_inodes: u64,
+    /// Whether nothing can be written, whether the mount or the file system forbids it.
+    pub read_only: bool,
 }
 
 /// Returns how full the file system is that holds `path`.
@@ -33,6 +37,7 @@ pub fn usage(path: &Path) -> Result<Usage> {
         total_inodes: stat.f_files,
         used_inodes: stat.f_files.saturating_sub(stat.f_ffree),
         free_inodes: stat.f_ffree,
+        read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
     })
 }
 

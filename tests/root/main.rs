@@ -52,6 +52,12 @@ mod fs_identity;
 #[cfg(test)]
 mod fs_probe;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
+mod health_hung;
+#[cfg(test)]
+mod hung;
+#[cfg(test)]
 mod image_attach;
 #[cfg(test)]
 mod image_changes;

@@ -28,7 +28,7 @@ use driver::Pool;
 use suite::Volumes;
 
 /// What CSI 1.13 has and this version of the driver does not: the words that its skipped specs are known by.
-const NOT_YET: [&str; 3] = ["VolumeHealth", "StorageHealth", "GroupController"];
+const NOT_YET: [&str; 1] = ["GroupController"];
 
 fn conforms(pool: Pool, volumes: Volumes) {
     for _order in 0..2 {

@@ -4,12 +4,14 @@
 //! It looks beside the driver that owns the pool: nothing is locked, mounted or changed, so that every number is
 //! of one moment and may be another by the time it is printed.
 
-mod loops;
+pub(super) mod loops;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::Result;
+use super::health::{self, Looked, MOST_ASKED};
 use super::identity::Identity;
 use super::layout;
 use super::place;
@@ -18,8 +20,9 @@ use super::scan::{self, Found};
 use super::settings::Settings;
 use super::shelf::Damaged;
 use crate::sys::beneath::Dir;
+use crate::sys::questions::Questions;
 use crate::sys::{blocking, reflink, statvfs};
-use crate::volume::{Bytes, VolumeId};
+use crate::volume::{Bytes, Unwell, VolumeId};
 
 use loops::Loops;
 
@@ -84,6 +87,15 @@ pub async fn inspect(settings: &Settings) -> crate::error::Result<State> {
     Ok(found.map_or(State::Unmade, |there| State::There(Box::new(there))))
 }
 
+/// Returns the volumes of the pool with which something is the matter. What has no id is no volume.
+pub async fn unwell(settings: &Settings) -> crate::error::Result<Vec<Unwell>> {
+    let root = place::find(settings).await?;
+    let limit = settings.freeze_limit;
+    let looked = blocking(move || look_at_all(&root, limit)).await?;
+    let all = health::with_file_systems(&Questions::new(MOST_ASKED), looked).await;
+    Ok(all.into_iter().filter(|one| !one.conditions.is_empty()).collect())
+}
+
 /// Returns where each mounted volume of the pool is visible.
 pub async fn places(settings: &Settings) -> crate::error::Result<BTreeMap<VolumeId, Vec<PathBuf>>> {
     let root = place::find(settings).await?;
@@ -92,6 +104,16 @@ pub async fn places(settings: &Settings) -> crate::error::Result<BTreeMap<Volume
         images.places()
     })
     .await?)
+}
+
+fn look_at_all(root: &Path, freeze_limit: Duration) -> Result<Vec<Looked>> {
+    let volumes = Dir::open(root)?.open_dir(layout::VOLUMES)?;
+    let found: Found<VolumeRecord> = scan::all(&volumes)?;
+    let these = found.entries.into_iter().map(|(id, entry)| (id, entry.record.ok())).collect();
+    let mut looked = health::look_at(&volumes, these, freeze_limit)?;
+    // What was deleted while we looked is not there any more.
+    looked.retain(|one| volumes.exists(one.id.to_string()).unwrap_or(true));
+    Ok(looked)
 }
 
 fn look(root: PathBuf) -> Result<Option<Inspection>> {

@@ -134,7 +134,8 @@ impl Ledger {
         }
     }
 
-    fn is_low(&self, space: Space) -> bool {
+    /// Says whether so little is free that nothing new is promised.
+    pub(super) fn is_low(&self, space: Space) -> bool {
         let low = |total: Bytes, free: Bytes| free < self.low_water.of(total);
         low(space.total, space.free)
             || space.outside.is_some_and(|outside| low(outside.total, outside.free))

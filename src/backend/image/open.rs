@@ -20,10 +20,11 @@ use super::scan::{self, Found};
 use super::settings::{Provisioning, Settings};
 use super::shelf::Shelf;
 use super::store::{Store, image_length, patiently};
-use super::{ImagePool, ceased, changes, finish, layout, memory};
+use super::{ImagePool, ceased, changes, finish, health, layout, memory};
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
+use crate::sys::questions::Questions;
 use crate::sys::{blocking, reflink};
 use crate::volume::{Bytes, SnapshotId, VolumeId};
 
@@ -72,6 +73,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         store,
         ledger,
         cleaner,
+        questions: Questions::new(health::MOST_ASKED),
         reflink,
         tells_changes,
         _owner: owner,

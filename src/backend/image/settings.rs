@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::volume::Bytes;
 
+/// However small the share is: a fast disk writes this in a fraction of a second.
+const LEAST_THIN_RESERVE: Bytes = Bytes::mib(256);
+
 /// An image pool as the config has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -79,6 +82,14 @@ impl Settings {
     /// Returns where the pool's own mount is, if it needs one.
     pub fn mount_point(&self) -> PathBuf {
         self.mount_dir.join(&self.name)
+    }
+
+    /// Returns how much of a thin pool of this size is kept for what its volumes have written already: records, and
+    /// pages that are still on their way to the disk.
+    pub fn thin_reserve(&self, total: Bytes) -> Bytes {
+        // A quarter, so that a small pool can be used at all.
+        let floor = LEAST_THIN_RESERVE.min(Bytes(total.0 / 4));
+        self.reserve.of(total).max(floor)
     }
 
     /// Returns how an error message calls the pool.

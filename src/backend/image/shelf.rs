@@ -95,6 +95,25 @@ impl<R: Record> Shelf<R> {
         self.lock().len().saturating_add(self.strays.len())
     }
 
+    /// Says whether there is such an id, with a readable record or without.
+    pub(super) fn has(&self, id: &R::Id) -> bool {
+        self.lock().contains_key(id)
+    }
+
+    /// Returns every id behind `after`, sorted, with the record that is known of it.
+    pub(super) fn all(&self, after: Option<&R::Id>) -> Vec<(R::Id, Option<R>)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.lock();
+        let behind = entries.range((from, Bound::Unbounded));
+        behind.map(|(id, entry)| (id.clone(), entry.record.as_ref().ok().cloned())).collect()
+    }
+
+    /// Returns the id with the record that is known of it, if there is such an id.
+    pub(super) fn one(&self, id: &R::Id) -> Option<(R::Id, Option<R>)> {
+        let record = self.lock().get(id)?.record.as_ref().ok().cloned();
+        Some((id.clone(), record))
+    }
+
     /// Returns what the ledger counts for the id.
     pub(super) fn counted(&self, id: &R::Id) -> Bytes {
         self.lock().get(id).map_or(Bytes::ZERO, |entry| entry.counted)

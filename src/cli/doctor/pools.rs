@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::admin::client::connect;
-use crate::backend::image::inspect::{Inspection, State, inspect};
+use crate::backend::image::inspect::{self, Inspection, State, inspect};
 use crate::backend::image::{Percent, Place, Settings};
 use crate::cli::pools;
 use crate::config::{Config, NodeId};
+use crate::volume::{Reason, Severity};
 
 /// With less room than this nothing new is created in most pools.
 const LITTLE: Percent = Percent(5);
@@ -23,7 +24,10 @@ pub(super) async fn check(config: &Config, node: &NodeId) -> Vec<Finding> {
     for settings in pools::image_pools(config, node) {
         let about = format!("pool {}", settings.name);
         match inspect(&settings).await {
-            Ok(State::There(pool)) => findings.extend(made(&about, &settings, &pool, runs)),
+            Ok(State::There(pool)) => {
+                findings.extend(made(&about, &settings, &pool, runs));
+                findings.extend(unwell(&about, &settings).await);
+            }
             Ok(State::Unmade) => findings.push(not_made(&about, &settings.place)),
             Ok(State::Unmounted) => findings.push(unmounted(&about, &settings, runs)),
             Err(error) => {
@@ -122,6 +126,33 @@ fn made(about: &str, settings: &Settings, pool: &Inspection, runs: bool) -> Vec<
         Finding::warning(about, found, "see who uses it, and detach it with `losetup --detach`")
     }));
     findings
+}
+
+/// What is the matter with the volumes; what is damaged has lines of its own.
+async fn unwell(about: &str, settings: &Settings) -> Vec<Finding> {
+    let unwell = match inspect::unwell(settings).await {
+        Ok(unwell) => unwell,
+        Err(error) => {
+            return vec![Finding::error(about, error.sentence(), "see to the pool's disk")];
+        }
+    };
+    let conditions = unwell.into_iter().flat_map(|one| {
+        let id = one.id;
+        one.conditions.into_iter().map(move |condition| (id.clone(), condition))
+    });
+    let told = [Reason::RecordUnreadable, Reason::ImageMissing, Reason::ImageShortened];
+    let others = conditions.filter(|(_, condition)| !told.contains(&condition.reason));
+    others
+        .map(|(id, condition)| {
+            let found = format!("{id}: {condition}");
+            match condition.severity {
+                Severity::Degraded => Finding::warning(about, found, condition.message),
+                Severity::Inaccessible | Severity::DataLoss => {
+                    Finding::error(about, found, condition.message)
+                }
+            }
+        })
+        .collect()
 }
 
 fn identity(about: &str, settings: &Settings, pool: &Inspection) -> Finding {

@@ -53,10 +53,15 @@ impl Superblock {
         self.blocks.saturating_mul(block_size)
     }
 
+    /// Returns whether an error was met that nobody has looked into.
+    pub(in crate::fs) fn has_error(&self) -> bool {
+        self.state & STATE_ERROR != 0
+    }
+
     /// Returns whether e2fsck has something to do: a journal to replay, or an error to look into.
     pub(in crate::fs) fn needs_check(&self) -> bool {
         let dirty = self.incompat & INCOMPAT_RECOVER != 0;
-        dirty || self.state & STATE_ERROR != 0 || self.state & STATE_VALID == 0
+        dirty || self.has_error() || self.state & STATE_VALID == 0
     }
 }
 

@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
+use linux_raw_sys::general::fsxattr;
+
 use super::Extent;
 
 /// How many extents are asked for at once: few calls, and 56 KiB.
@@ -45,6 +47,7 @@ struct Request {
 
 mod raw {
     nix::ioctl_readwrite!(fs_ioc_fiemap, b'f', 11, super::Header);
+    nix::ioctl_read!(fs_ioc_fsgetxattr, b'X', 31, linux_raw_sys::general::fsxattr);
 }
 
 /// Returns the first extents from `start` on.
@@ -67,6 +70,21 @@ pub(super) fn count(file: &File) -> nix::Result<u32> {
     // says that there is no room behind it.
     unsafe { raw::fs_ioc_fiemap(file.as_raw_fd(), &raw mut header) }?;
     Ok(header.mapped_extents)
+}
+
+/// Returns the number of extents in the file's inode.
+pub(super) fn recorded(file: &File) -> nix::Result<u32> {
+    let mut attributes = fsxattr {
+        fsx_xflags: 0,
+        fsx_extsize: 0,
+        fsx_nextents: 0,
+        fsx_projid: 0,
+        fsx_cowextsize: 0,
+        fsx_pad: [0; 8],
+    };
+    // SAFETY: the descriptor is open for the whole call, and the kernel writes one such structure.
+    unsafe { raw::fs_ioc_fsgetxattr(file.as_raw_fd(), &raw mut attributes) }?;
+    Ok(attributes.fsx_nextents)
 }
 
 // === impl Header ===

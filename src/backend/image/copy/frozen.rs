@@ -38,7 +38,8 @@ pub(super) fn freeze_volume<'a>(
 ) -> Result<Frozen<'a>, Error> {
     let (marker, at) = (Marker::put(volume)?, mount.at.as_path());
     let lifted = limited.and_then(lift);
-    match settle(mount).and_then(|()| freeze_now(mount)) {
+    let settled = settle(mount).inspect(|()| marker.begin());
+    match settled.and_then(|()| freeze_now(mount)) {
         Ok((since, frozen)) => {
             fault::point("cut: frozen");
             Ok(Frozen { at, since, limit, held: Some((frozen, lifted, marker)) })

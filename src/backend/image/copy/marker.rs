@@ -3,6 +3,8 @@
 //! It is on the disk before the freeze and goes after the thaw. A driver that is killed in between finds it at
 //! its next start and thaws that volume, and no other: somebody may have frozen one for a reason of his own.
 
+use std::os::unix::fs::FileExt;
+
 use super::Error;
 use crate::fault;
 use crate::sys::beneath::{Dir, How};
@@ -69,6 +71,17 @@ impl<'a> Marker<'a> {
         volume.sync()?;
         fault::point("cut: marked");
         Ok(Self::of(volume))
+    }
+
+    /// Says in it that the freeze begins, for whoever asks since when. That nothing can be written changes nothing:
+    /// the marker is there.
+    pub(super) fn begin(&self) {
+        let noted = self.volume.open_file(NAME, How::ReadWrite).and_then(|file| {
+            file.write_all_at(b"freezing\n", 0).doing(|| "note when the freeze began")
+        });
+        if let Err(failure) = noted {
+            tracing::debug!(cause = %failure.source, "{failure}");
+        }
     }
 
     /// Removes the marker. Should a power cut bring it back, thawing what is not frozen is no error.

@@ -75,7 +75,7 @@ fn images(root: &Path) -> Result<HashMap<Backing, VolumeId>> {
 }
 
 /// Returns the loop devices that have a file, with the path that the kernel shows for it.
-fn attached() -> Result<Vec<(LoopDevice, String)>> {
+pub(in crate::backend::image) fn attached() -> Result<Vec<(LoopDevice, String)>> {
     let entries = fs::read_dir(SYSFS).doing(|| format!("list {SYSFS}"))?;
     let found = entries.filter_map(|entry| {
         let entry = entry.ok()?;
