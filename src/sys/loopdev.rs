@@ -8,6 +8,7 @@ mod attach;
 mod detach;
 mod image;
 mod ioctl;
+mod lost;
 mod node;
 mod status;
 
@@ -20,6 +21,7 @@ use super::failure::Result;
 pub use attach::{AttachOptions, AttachedLoop, attach};
 pub use detach::{detach, detach_image};
 pub use image::{Backing, Image};
+pub use lost::detach_lost;
 pub use status::{LoopStatus, find, set_capacity, status};
 
 /// A loop device, whether a file is attached to it or not.

@@ -145,6 +145,93 @@ fn ten_thousand_volumes_do_not_keep_the_first_request_waiting() {
     });
 }
 
+/// Whoever looks at a damaged record reads the disk; meanwhile it may be put right, changed and deleted.
+#[test]
+fn a_record_that_is_looked_at_while_it_changes_is_counted_once() {
+    let disk = Disk::new();
+    let wanted = block("looked at");
+    let (empty, text) = disk.run(async |pool| {
+        let empty = pool.capacity(wanted.content).await.unwrap().available;
+        pool.create(&wanted).await.unwrap();
+        (empty, fs::read_to_string(record(&disk, &wanted.id)).unwrap())
+    });
+    for round in 0..25 {
+        fs::write(record(&disk, &wanted.id), "").unwrap();
+        disk.run(async |pool| {
+            let looks = (0..8).map(|_| {
+                let (pool, id) = (pool.clone(), wanted.id.clone());
+                tokio::spawn(async move {
+                    for _ in 0..20 {
+                        match pool.find(&id).await {
+                            Ok(_) | Err(Error::Unfit { .. }) => {}
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                })
+            });
+            let looks: Vec<_> = looks.collect();
+            let path = record(&disk, &wanted.id);
+            let new = path.with_file_name("new");
+            fs::write(&new, &text).unwrap();
+            fs::rename(new, path).unwrap();
+            while pool.expand(&wanted.id, Bytes::mib(32)).await.is_err() {}
+            pool.delete(&wanted.id).await.unwrap();
+            for look in looks {
+                look.await.unwrap();
+            }
+            pool.settled().await;
+            assert_eq!(pool.find(&wanted.id).await.unwrap(), None, "{round}");
+            assert_eq!(pool.capacity(wanted.content).await.unwrap().available, empty, "{round}");
+            pool.create(&wanted).await.unwrap();
+        });
+    }
+}
+
+/// What an earlier driver has left under a name is being removed when that name is given again.
+#[test]
+fn what_is_removed_and_what_is_built_under_one_name_do_not_meet() {
+    let disk = Disk::new();
+    let all: Vec<_> = (0..12).map(|number| block(&format!("raced {number}"))).collect();
+    let empty = disk.run(async |pool| pool.capacity(all[0].content).await.unwrap().available);
+    for round in 0..15 {
+        for wanted in &all {
+            let left = disk.pool().join(format!("new/{}", wanted.id));
+            fs::create_dir(&left).unwrap();
+            fs::File::create(left.join("data.img")).unwrap().set_len(1 << 20).unwrap();
+        }
+        disk.run(async |pool| {
+            let creates: Vec<_> = all
+                .iter()
+                .map(|wanted| {
+                    let (pool, wanted) = (pool.clone(), wanted.clone());
+                    tokio::spawn(async move { pool.create(&wanted).await })
+                })
+                .collect();
+            for create in creates {
+                match create.await.unwrap() {
+                    // Somebody is at it: a retry finds it done.
+                    Ok(_) | Err(Error::Pending { .. }) => {}
+                    Err(other) => panic!("{round}: {other:?}"),
+                }
+            }
+            for wanted in &all {
+                pool.create(wanted).await.unwrap();
+                pool.delete(&wanted.id).await.unwrap();
+            }
+            pool.settled().await;
+            for room in ["new", "trash", "volumes"] {
+                assert_eq!(fs::read_dir(disk.pool().join(room)).unwrap().count(), 0, "{room}");
+            }
+            // What was locked when it was to be removed is looked at again some seconds later.
+            let began = Instant::now();
+            while round == 0 && pool.capacity(all[0].content).await.unwrap().available != empty {
+                assert!(began.elapsed() < Duration::from_secs(15));
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+}
+
 #[test]
 fn a_name_that_is_no_id_is_told_and_left_alone() {
     let disk = Disk::new();

@@ -51,6 +51,7 @@ mod fs_grow;
 mod fs_identity;
 #[cfg(test)]
 mod fs_probe;
+mod hang;
 #[cfg(test)]
 mod health;
 #[cfg(test)]

@@ -136,6 +136,41 @@ fn undo_succeeds_with_a_record_that_cannot_be_read() {
     });
 }
 
+/// What a damaged record says of attachments nobody knows: it is neither guessed nor overwritten.
+#[test]
+fn a_damaged_record_is_not_detached_until_it_is_put_right_or_given_up() {
+    with_rig(|mut rig| async {
+        let (kept, given_up) = (rig.create(create("kept")).await, rig.create(create("up")).await);
+        for id in [&kept, &given_up] {
+            let attach = requests::attach(id, crate::driver::NODE);
+            rig.driver.controller.controller_publish_volume(attach).await.unwrap();
+        }
+        let home = |rig: &Rig, id: &str| rig.pool_dir().join("volumes").join(id);
+        let record = home(&rig, &kept).join("volume.json");
+        let good = fs::read(&record).unwrap();
+        fs::write(&record, &good[..good.len() / 2]).unwrap();
+        fs::write(home(&rig, &given_up).join("volume.json"), "").unwrap();
+        let mut rig = rig.restarted().await;
+        for id in [&kept, &given_up] {
+            let detach = requests::detach(id, crate::driver::NODE);
+            let refused = rig.driver.controller.controller_unpublish_volume(detach).await;
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+            let named = text(&home(&rig, id).join("volume.json"));
+            assert!(refused.message().contains(&named), "{refused:?}");
+        }
+        assert_eq!(fs::read(&record).unwrap(), &good[..good.len() / 2]);
+        fs::write(&record, good).unwrap();
+        fs::remove_dir_all(home(&rig, &given_up)).unwrap();
+        for id in [&kept, &given_up] {
+            let detach = requests::detach(id, crate::driver::NODE);
+            rig.driver.controller.controller_unpublish_volume(detach).await.unwrap();
+            rig.delete(id).await;
+        }
+        rig
+    });
+}
+
 #[test]
 fn a_read_only_publish_cannot_be_written() {
     with_rig(|mut rig| async {

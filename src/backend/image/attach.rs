@@ -61,7 +61,11 @@ impl ImagePool {
 
     /// Succeeds when the volume is no device.
     pub(super) async fn detach_volume(&self, id: &VolumeId) -> Result<Ensured<()>> {
-        let Some(used) = self.use_of(id).await? else { return Ok(Ensured::Found(())) };
+        let used = match self.use_of(id).await {
+            Ok(Some(used)) => used,
+            Ok(None) => return Ok(Ensured::Found(())),
+            Err(error) => return self.detach_lost(id, error).await,
+        };
         let in_use = |by: String| Error::InUse { what: Noun::Volume, id: id.to_string(), by };
         if used.is_seen() {
             return Err(in_use(used.to_string()));
@@ -70,6 +74,17 @@ impl ImagePool {
         let path = store.image_path(id);
         let free = blocking(move || loopdev::detach_image(&path)).await?;
         if free { Ok(Ensured::Made(())) } else { Err(in_use(used.to_string())) }
+    }
+
+    /// Takes away the device of a volume whose disk does not answer: it would hold the dead file system, and its
+    /// name is all that is left to know it by.
+    async fn detach_lost(&self, id: &VolumeId, why: Error) -> Result<Ensured<()>> {
+        let path = self.store.image_path(id);
+        // From the root of its mount, where the namespace in which it was attached is gone.
+        let is_meant =
+            move |name: &Path| name.strip_prefix("/").is_ok_and(|tail| path.ends_with(tail));
+        let any = blocking(move || loopdev::detach_lost(is_meant)).await?;
+        if any { Ok(Ensured::Made(())) } else { Err(why) }
     }
 
     /// Lets the volume's device take the size that the volume has.

@@ -7,6 +7,7 @@ use linux_raw_sys::loop_device::{
 };
 use nix::errno::Errno;
 
+use super::lost::is_dead;
 use super::{Backing, LoopDevice, ioctl, node};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Failure, Result};
@@ -56,7 +57,8 @@ pub fn set_capacity(device: &LoopDevice) -> Result<()> {
     ioctl::set_capacity(&node::open(device)?).doing(|| format!("grow {device} to its file's size"))
 }
 
-/// Returns which file is attached to `device`, or nothing.
+/// Returns which file is attached to `device`, or nothing. A file whose disk is gone is nobody's: whoever looks for
+/// a file has just asked it for its numbers.
 fn backing_of(device: &LoopDevice) -> Result<Option<Backing>> {
     let file = match node::open(device) {
         Err(failure) if is_gone(&failure) => return Ok(None),
@@ -64,6 +66,7 @@ fn backing_of(device: &LoopDevice) -> Result<Option<Backing>> {
     };
     match ioctl::status(&file) {
         Err(Errno::ENXIO) => Ok(None),
+        Err(errno) if is_dead(errno) => Ok(None),
         answer => Ok(Some(backing(&answer.doing(|| asking(device))?))),
     }
 }

@@ -30,7 +30,8 @@ impl Loops {
         let is_alone = MountTable::read()?.at(root).is_some();
         let mut loops = Self { of_volumes: Vec::new(), others: Vec::new() };
         for (device, shown) in attached()? {
-            let Some(status) = loopdev::status(&device)? else { continue };
+            // One that cannot be asked is on another pool, whose disk is gone: it is not in this one's way.
+            let Ok(Some(status)) = loopdev::status(&device) else { continue };
             if let Some(id) = images.get(&status.backing) {
                 loops.of_volumes.push((id.clone(), device));
             } else if status.backing.dev == own_device
