@@ -31,8 +31,8 @@ pub use registry::{Pool, Registry};
 use crate::error::Result;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
-    StorageCondition, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
+    NewVolume, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// A pool of volumes.
@@ -108,6 +108,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     fn changes(&self) -> Option<&dyn Changes> {
         None
     }
+
+    /// Returns the pool's group snapshots, if it can have any; then it has snapshots, too.
+    fn groups(&self) -> Option<&dyn Groups> {
+        None
+    }
 }
 
 /// The snapshots of a pool. A snapshot and its source may be deleted in either order.
@@ -119,14 +124,32 @@ pub trait Snapshots: Send + Sync {
     /// `NotFound` when there is no such volume; `Differs` when the id was cut from another one.
     async fn cut(&self, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>>;
 
-    /// Succeeds when the snapshot is gone, whoever removed it.
+    /// Succeeds when the snapshot is gone, whoever removed it. A member goes with its group: the caller has
+    /// checked that it is none.
     async fn delete(&self, id: &SnapshotId) -> Result<Ensured<()>>;
 
-    /// Returns the snapshot, or nothing when there is none.
+    /// Returns the snapshot, be it a member of a group, or nothing when there is none.
     async fn find(&self, id: &SnapshotId) -> Result<Option<Snapshot>>;
 
     /// Returns at most `most` snapshots behind `after`, sorted by id.
     async fn list(&self, after: Option<&SnapshotId>, most: usize) -> Result<Vec<Snapshot>>;
+}
+
+/// The group snapshots of a pool. Their members are among its [`Snapshots`], and no group has only some of them.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Returns the group, all of its members cut at one instant now, or found as asked.
+    ///
+    /// Whatever one of the volumes holds at that instant, so do the others of what was written before. `NotFound`
+    /// when there is no such volume; `Differs` when the id was cut from others; `Exhausted` when the pool has
+    /// no room for all members.
+    async fn cut(&self, wanted: &NewGroup) -> Result<Ensured<Group>>;
+
+    /// Succeeds when the group is gone with all its members, whoever removed it.
+    async fn delete(&self, id: &GroupId) -> Result<Ensured<()>>;
+
+    /// Returns the group, or nothing when there is none.
+    async fn find(&self, id: &GroupId) -> Result<Option<Group>>;
 }
 
 /// A device of this node, as the kernel names it now: never to be remembered.

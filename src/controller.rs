@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod expand;
 mod get;
+mod group;
 mod health;
 mod list;
 mod modify;

@@ -165,6 +165,11 @@ impl Error {
         Self::NotFound { what: Noun::Snapshot, id: id.to_string() }
     }
 
+    /// Returns the group snapshot `id` as not found.
+    pub fn no_group(id: impl fmt::Display) -> Self {
+        Self::NotFound { what: Noun::GroupSnapshot, id: id.to_string() }
+    }
+
     /// Returns the field as invalid.
     pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Invalid { field, reason: reason.into() }

@@ -23,9 +23,10 @@ pub struct Identity {
 }
 
 /// The plugin capabilities, in the order of the contract.
-const SERVICES: [service::Type; 3] = [
+const SERVICES: [service::Type; 4] = [
     service::Type::ControllerService,
     service::Type::VolumeAccessibilityConstraints,
+    service::Type::GroupControllerService,
     service::Type::SnapshotAccessibilityConstraints,
 ];
 

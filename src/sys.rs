@@ -10,6 +10,7 @@ pub mod blocking;
 pub mod capability;
 pub mod cgroup;
 pub mod device;
+pub mod every;
 pub mod extents;
 pub mod failure;
 pub mod freeze;
@@ -27,4 +28,5 @@ pub mod statvfs;
 
 pub use blocking::{blocking, carried};
 pub use device::DeviceNumber;
+pub use every::every;
 pub use failure::{Doing, Failure, Result};

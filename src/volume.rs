@@ -1,12 +1,13 @@
 //! The nouns of the driver, parsed once at the border into types that cannot be wrong.
 //!
-//! A [`Volume`] and a [`Snapshot`] are what a backend keeps and gives back; [`NewVolume`] and
-//! [`NewSnapshot`] are wishes. Only the conversions in here know the generated CSI types.
+//! A [`Volume`], a [`Snapshot`] and a [`Group`] are what a backend keeps and gives back; [`NewVolume`],
+//! [`NewSnapshot`] and [`NewGroup`] are wishes. Only the conversions in here know the generated CSI types.
 
 mod attachment;
 mod bytes;
 mod capability;
 mod content;
+mod group;
 pub mod health;
 mod id;
 mod limits;
@@ -24,8 +25,9 @@ pub use attachment::Attachment;
 pub use bytes::Bytes;
 pub use capability::{AccessMode, Capability, MountWish};
 pub use content::{BlockSize, Content, FsType};
+pub use group::{Group, NewGroup};
 pub use health::{Condition, Reason, Severity, StorageCondition, StorageSeverity, Unwell};
-pub use id::{SnapshotId, VolumeId};
+pub use id::{GroupId, SnapshotId, VolumeId};
 pub use limits::{Limits, LimitsChange};
 pub use name::Name;
 pub use paging::{Page, Paging};

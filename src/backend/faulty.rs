@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Attached, Backend, Capacity, Changes, Device, Ensured, Part, PoolFigures, Snapshots};
+use super::{
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Part, PoolFigures, Snapshots,
+};
 use crate::error::{Error, Result};
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
-    StorageCondition, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
+    NewVolume, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// When a call fails.
@@ -69,6 +71,11 @@ impl Faulty {
 
     fn inner_snapshots(&self) -> Result<&dyn Snapshots> {
         self.inner.snapshots().ok_or_else(|| Error::Unsupported { what: "a snapshot".to_owned() })
+    }
+
+    fn inner_groups(&self) -> Result<&dyn Groups> {
+        let none = || Error::Unsupported { what: "a group snapshot".to_owned() };
+        self.inner.groups().ok_or_else(none)
     }
 }
 
@@ -150,6 +157,10 @@ impl Backend for Faulty {
     fn changes(&self) -> Option<&dyn Changes> {
         self.inner.changes().map(|_| self as &dyn Changes)
     }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        self.inner.groups().map(|_| self as &dyn Groups)
+    }
 }
 
 #[async_trait]
@@ -187,5 +198,24 @@ impl Changes for Faulty {
     async fn delta(&self, base: &Snapshot, target: &Snapshot, from: u64) -> Result<Part> {
         let changes = self.inner_changes()?;
         self.call(changes.delta(base, target, from)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Groups for Faulty {
+    async fn cut(&self, wanted: &NewGroup) -> Result<Ensured<Group>> {
+        let groups = self.inner_groups()?;
+        self.call(groups.cut(wanted)).await
+    }
+
+    async fn delete(&self, id: &GroupId) -> Result<Ensured<()>> {
+        let groups = self.inner_groups()?;
+        self.call(groups.delete(id)).await
+    }
+
+    async fn find(&self, id: &GroupId) -> Result<Option<Group>> {
+        let groups = self.inner_groups()?;
+        self.call(groups.find(id)).await
     }
 }

@@ -22,6 +22,7 @@ mod error;
 mod expand;
 mod figures;
 mod finish;
+mod group;
 mod health;
 mod holders;
 mod identity;
@@ -50,18 +51,21 @@ pub use record::Flaw;
 pub use settings::{Percent, Place, Provisioning, Ratio, Settings};
 pub use shelf::Damaged;
 
-use super::{Attached, Backend, Capacity, Changes, Device, Ensured, PoolFigures, Snapshots};
+use super::{
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots,
+};
 use crate::error::Result;
 use crate::fs;
 use crate::sys::beneath::DirLock;
 use crate::sys::blocking;
 use crate::sys::questions::Questions;
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Snapshot, SnapshotId,
-    StorageCondition, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
+    NewVolume, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 use cleaner::Cleaner;
+use group::GroupRecord;
 use health::About;
 use ledger::{Ledger, Reservation, Space};
 use place::Located;
@@ -81,6 +85,7 @@ pub struct ImagePool {
     ledger: Arc<Ledger>,
     volumes: Arc<Shelf<VolumeRecord>>,
     snapshots: Arc<Shelf<SnapshotRecord>>,
+    groups: Arc<Shelf<GroupRecord>>,
     cleaner: Cleaner,
     questions: Questions<About>,
     /// Whether a copy can share its bytes with the original.
@@ -94,10 +99,11 @@ pub struct ImagePool {
 // === impl ImagePool ===
 
 impl ImagePool {
-    /// Returns the volumes and snapshots whose records cannot be read: they are in nobody's way, but keep their
-    /// space and their ids.
+    /// Returns the volumes, snapshots and groups whose records cannot be read: they are in nobody's way, but keep
+    /// their space and their ids.
     pub fn damaged(&self) -> Vec<Damaged> {
-        self.volumes.damaged().into_iter().chain(self.snapshots.damaged()).collect()
+        let damaged = self.volumes.damaged().into_iter().chain(self.snapshots.damaged());
+        damaged.chain(self.groups.damaged()).collect()
     }
 
     /// Waits until what was deleted so far takes no space any more.
@@ -212,6 +218,10 @@ impl Backend for ImagePool {
     fn changes(&self) -> Option<&dyn Changes> {
         self.tells_changes.then_some(self)
     }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -230,5 +240,20 @@ impl Snapshots for ImagePool {
 
     async fn list(&self, after: Option<&SnapshotId>, most: usize) -> Result<Vec<Snapshot>> {
         Ok(self.snapshots.page(after, most).into_iter().map(|record| record.snapshot).collect())
+    }
+}
+
+#[async_trait]
+impl Groups for ImagePool {
+    async fn cut(&self, wanted: &NewGroup) -> Result<Ensured<Group>> {
+        Ok(self.cut_group(wanted).await?)
+    }
+
+    async fn delete(&self, id: &GroupId) -> Result<Ensured<()>> {
+        Ok(self.delete_group(id).await?)
+    }
+
+    async fn find(&self, id: &GroupId) -> Result<Option<Group>> {
+        Ok(self.groups.find(id).await?.map(|record| record.group))
     }
 }

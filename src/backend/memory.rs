@@ -3,6 +3,8 @@
 //! It keeps the contract of [`Backend`] with the plainest code that can, so it is the reference in tests and the
 //! simulated driver for people who try an orchestrator. Its devices exist in [`crate::host::simulated`] only.
 
+mod group;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -11,15 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Hold, PoolFigures, Snapshots,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
     VolumeFigures,
 };
 use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, FsType, Limits, NewSnapshot, NewVolume, Snapshot,
-    SnapshotId, Source, StorageCondition, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, FsType, Group, GroupId, Limits, NewSnapshot, NewVolume,
+    Snapshot, SnapshotId, Source, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// A pool in memory.
@@ -36,6 +38,7 @@ pub struct Memory {
 struct State {
     volumes: BTreeMap<VolumeId, Volume>,
     snapshots: BTreeMap<SnapshotId, Snapshot>,
+    groups: BTreeMap<GroupId, Group>,
     /// The simulated devices: their numbers by volume.
     devices: BTreeMap<VolumeId, u32>,
     last_device: u32,
@@ -273,6 +276,10 @@ impl Backend for Memory {
 
     fn changes(&self) -> Option<&dyn Changes> {
         self.tells.as_deref()
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Backend, Changes, Snapshots};
+use super::{Backend, Changes, Groups, Snapshots};
 use crate::error::{Error, Result};
-use crate::volume::{Condition, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId};
+use crate::volume::{
+    Condition, Group, GroupId, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
+};
 
 /// The name of the pool that a class without the parameter `pool` means when there are several.
 const DEFAULT: &str = "default";
@@ -46,6 +48,13 @@ impl Pool {
             ))
         };
         self.backend.changes().ok_or_else(cannot)
+    }
+
+    /// Returns the pool's group snapshots, if it can have any.
+    pub fn groups(&self) -> Result<&dyn Groups> {
+        let Self { name, .. } = self;
+        let none = || Error::unfit(format!("the volumes of pool {name} cannot be cut together"));
+        self.backend.groups().ok_or_else(none)
     }
 }
 
@@ -132,6 +141,17 @@ impl Registry {
     /// Returns the snapshot with the pool that holds it.
     pub async fn snapshot(&self, id: &SnapshotId) -> Result<(&Pool, Snapshot)> {
         self.find_snapshot(id).await?.ok_or_else(|| Error::no_snapshot(id))
+    }
+
+    /// Returns the group snapshot with the pool that holds it, or nothing when no pool does.
+    pub async fn find_group(&self, id: &GroupId) -> Result<Option<(&Pool, Group)>> {
+        for pool in &self.pools {
+            let Some(groups) = pool.backend.groups() else { continue };
+            if let Some(group) = groups.find(id).await? {
+                return Ok(Some((pool, group)));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns at most `most` volumes of all pools behind `after`, sorted by id.

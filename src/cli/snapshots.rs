@@ -28,7 +28,8 @@ pub(super) struct Options {
 
 const EXAMPLES: &str = "\
 Reads the records of the pools; it changes, mounts and locks nothing. The source
-of a snapshot may be gone: a snapshot needs nothing of it any more.
+of a snapshot may be gone: a snapshot needs nothing of it any more. The members of
+a group snapshot name their group, and are deleted with it.
 
 Example:
   orlop snapshots --config /etc/orlop/orlop.yaml --output json";
@@ -43,6 +44,7 @@ struct Line {
     size_bytes: u64,
     content: Option<String>,
     source: Option<String>,
+    group: Option<String>,
     age_seconds: Option<u64>,
     damage: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Line {
             size_bytes: snapshot.size.0,
             content: Some(snapshot.content.to_string()),
             source: Some(snapshot.source.to_string()),
+            group: snapshot.id.group().map(String::from),
             age_seconds: Some(snapshot.created.age().as_secs()),
             damage: None,
         }
@@ -96,6 +99,7 @@ impl Line {
             size_bytes: damaged.size.0,
             content: None,
             source: None,
+            group: None,
             age_seconds: None,
             damage: Some(format!("{} {}", damaged.file.display(), damaged.flaw)),
         }
@@ -104,7 +108,7 @@ impl Line {
 
 impl Row for Line {
     const COLUMNS: &'static [&'static str] =
-        &["id", "name", "pool", "size", "content", "source", "age", "damage"];
+        &["id", "name", "pool", "size", "content", "source", "group", "age", "damage"];
 
     fn cells(&self) -> Vec<String> {
         let none = || "-".to_owned();
@@ -115,6 +119,7 @@ impl Row for Line {
             Bytes(self.size_bytes).to_string(),
             self.content.clone().unwrap_or_else(none),
             self.source.clone().unwrap_or_else(none),
+            self.group.clone().unwrap_or_else(none),
             self.age_seconds.map_or_else(none, |seconds| Age(seconds).to_string()),
             self.damage.clone().unwrap_or_else(none),
         ]

@@ -52,6 +52,11 @@ pub(super) async fn delete(
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
     if let Some((pool, _)) = settings.pools.find_snapshot(&id).await? {
+        if let Some(group) = id.group() {
+            let reason =
+                format!("{id} is a member of group snapshot {group} and goes with it alone");
+            return Err(Error::invalid("snapshot_id", reason));
+        }
         pool.snapshots().map(|snapshots| snapshots.delete(&id))?.await?;
     }
     Ok(v1::DeleteSnapshotResponse {})

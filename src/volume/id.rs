@@ -18,15 +18,14 @@ const DIGITS: usize = 32;
 
 /// A text that is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not {kind}: {prefix} and 32 hex digits")]
+#[error("{text:?} is not {kind}")]
 pub struct NotAnId {
     text: String,
     kind: &'static str,
-    prefix: &'static str,
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $field:literal, $missing:path) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $is:path, $kind:literal, $field:literal, $missing:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -56,10 +55,10 @@ macro_rules! id {
             type Err = NotAnId;
 
             fn from_str(text: &str) -> std::result::Result<Self, NotAnId> {
-                if text.strip_prefix($prefix).is_some_and(is_digest) {
+                if $is(text) {
                     return Ok(Self(text.to_owned()));
                 }
-                Err(NotAnId { text: text.to_owned(), kind: $kind, prefix: $prefix })
+                Err(NotAnId { text: text.to_owned(), kind: $kind })
             }
         }
 
@@ -87,12 +86,50 @@ macro_rules! id {
 
 id!(
     /// The id of a volume.
-    VolumeId, "v-", "a volume id", "volume_id", Error::no_volume
+    VolumeId, "v-", is_volume, "a volume id: v- and 32 hex digits", "volume_id", Error::no_volume
 );
 id!(
-    /// The id of a snapshot.
-    SnapshotId, "s-", "a snapshot id", "snapshot_id", Error::no_snapshot
+    /// The id of a snapshot, be it a member of a group.
+    SnapshotId, "s-", is_snapshot, "a snapshot id: s- and 32 hex digits, or a group's id, - and a number",
+    "snapshot_id", Error::no_snapshot
 );
+id!(
+    /// The id of a group snapshot.
+    GroupId, "g-", is_group, "the id of a group snapshot: g- and 32 hex digits", "group_snapshot_id", Error::no_group
+);
+
+// === impl SnapshotId ===
+
+impl SnapshotId {
+    /// Returns the id of the group's member with this number.
+    pub fn of_member(group: &GroupId, number: usize) -> Self {
+        Self(format!("{group}-{number}"))
+    }
+
+    /// Returns the group whose member this is, if it is one.
+    pub fn group(&self) -> Option<GroupId> {
+        let (group, _number) = self.0.rsplit_once('-')?;
+        group.parse().ok()
+    }
+}
+
+fn is_volume(text: &str) -> bool {
+    text.strip_prefix("v-").is_some_and(is_digest)
+}
+
+fn is_group(text: &str) -> bool {
+    text.strip_prefix("g-").is_some_and(is_digest)
+}
+
+fn is_snapshot(text: &str) -> bool {
+    text.strip_prefix("s-").is_some_and(is_digest)
+        || text.rsplit_once('-').is_some_and(|(group, number)| is_group(group) && is_number(number))
+}
+
+/// Says whether the text is a number as we write it: two texts are never the same member.
+fn is_number(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|number| number.to_string() == text)
+}
 
 fn digest(name: &Name) -> String {
     let digest = Sha256::digest(name.as_str());
@@ -131,6 +168,21 @@ mod tests {
         {
             assert!(matches!(VolumeId::required(text), Err(Error::NotFound { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn a_member_has_its_groups_id_and_one_number() {
+        let group = GroupId::of(&Name::parse("nightly").unwrap());
+        for number in [0, 7, 10, 65_535] {
+            let id = SnapshotId::of_member(&group, number);
+            assert_eq!(id.as_str().parse::<SnapshotId>().unwrap(), id);
+            assert_eq!(id.group(), Some(group.clone()));
+        }
+        assert_eq!(SnapshotId::of(&Name::parse("nightly").unwrap()).group(), None);
+        for tail in ["", "-", "-00", "-01", "-+1", "--1", "-65536", "-0-0", "-a", "/0"] {
+            assert!(format!("{group}{tail}").parse::<SnapshotId>().is_err(), "{tail}");
+        }
+        assert!(SnapshotId::of_member(&group, 0).as_str().parse::<GroupId>().is_err());
     }
 
     proptest! {

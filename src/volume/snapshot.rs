@@ -9,9 +9,9 @@ use crate::csi::v1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
-    /// Computed from the name.
+    /// Computed from the name; that of a member says which group it belongs to.
     pub id: SnapshotId,
-    /// The full CSI name.
+    /// The full CSI name, of a member that of its group.
     pub name: Name,
     /// The volume it was cut from; it may be gone.
     pub source: VolumeId,
@@ -47,6 +47,7 @@ impl Snapshot {
             size_bytes: self.size.to_csi(),
             creation_time: Some(self.created.to_csi()),
             ready_to_use: true,
+            group_snapshot_id: self.id.group().map_or_else(String::new, String::from),
             ..v1::Snapshot::default()
         }
     }

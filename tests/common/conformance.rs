@@ -7,8 +7,8 @@ use std::num::NonZeroU64;
 use orlop::backend::{Backend, Ensured};
 use orlop::error::Error;
 use orlop::volume::{
-    AccessMode, Asked, Attachment, BlockSize, Bytes, Content, FsType, Limits, Name, NewSnapshot,
-    NewVolume, SnapshotId, Source, VolumeId,
+    AccessMode, Asked, Attachment, BlockSize, Bytes, Content, FsType, Group, Limits, Name,
+    NewGroup, NewSnapshot, NewVolume, Snapshot, SnapshotId, Source, VolumeId,
 };
 
 /// The size of the volumes in here: enough for every file system.
@@ -194,6 +194,100 @@ pub async fn snapshots_are_of_their_source(backend: &dyn Backend) {
     is_empty(backend).await;
 }
 
+fn group_of(name: &str, sources: &[&NewVolume]) -> NewGroup {
+    let sources: Vec<_> = sources.iter().map(|source| source.id.to_string()).collect();
+    NewGroup::parse(name, &sources).unwrap()
+}
+
+async fn members_of(backend: &dyn Backend, group: &Group) -> Vec<Snapshot> {
+    let mut members = Vec::new();
+    for id in group.members() {
+        members.push(backend.snapshots().unwrap().find(&id).await.unwrap().unwrap());
+    }
+    members
+}
+
+/// A group is cut once, its members are snapshots to restore, and all of it goes at once.
+pub async fn groups_come_and_go_as_one(backend: &dyn Backend) {
+    let groups = backend.groups().unwrap();
+    let (one, two) = (xfs("one"), wish("two", Content::Block, Bytes::mib(16), None));
+    for wanted in [&one, &two] {
+        backend.create(wanted).await.unwrap();
+    }
+    let wanted = group_of("nightly", &[&one, &two]);
+    assert_eq!(groups.find(&wanted.id).await.unwrap(), None);
+    let made = groups.cut(&wanted).await.unwrap();
+    assert!(made.is_made());
+    let group = made.into_inner();
+    assert!(group.is(&wanted));
+    assert_eq!(groups.cut(&wanted).await.unwrap(), Ensured::Found(group.clone()));
+    assert_eq!(groups.find(&wanted.id).await.unwrap(), Some(group.clone()));
+
+    let members = members_of(backend, &group).await;
+    assert_eq!(
+        members.iter().map(|one| &one.source).collect::<Vec<_>>(),
+        wanted.sources().iter().collect::<Vec<_>>()
+    );
+    assert!(
+        members
+            .iter()
+            .all(|one| one.created == group.created && one.id.group() == Some(group.id.clone()))
+    );
+    assert_eq!(backend.snapshots().unwrap().list(None, 9).await.unwrap(), members);
+    // Neither a source nor the whole group is needed by what was restored.
+    let member = members.iter().find(|member| member.source == one.id).unwrap();
+    assert_eq!((member.size, member.content), (one.size, one.content));
+    let from = Some(Source::Snapshot(member.id.clone()));
+    let restored = wish("restored", one.content, member.size, from);
+    for wanted in [&one, &two] {
+        backend.delete(&wanted.id).await.unwrap();
+    }
+    backend.create(&restored).await.unwrap();
+    assert_eq!(groups.cut(&wanted).await.unwrap(), Ensured::Found(group));
+    assert!(groups.delete(&wanted.id).await.unwrap().is_made());
+    assert!(!groups.delete(&wanted.id).await.unwrap().is_made());
+    assert_eq!(groups.find(&wanted.id).await.unwrap(), None);
+    backend.delete(&restored.id).await.unwrap();
+    is_empty(backend).await;
+}
+
+/// A group that exists otherwise, or cannot be cut as a whole, changes nothing.
+pub async fn a_group_is_whole_or_not_there(backend: &dyn Backend) {
+    let groups = backend.groups().unwrap();
+    let block = |name| wish(name, Content::Block, Bytes::mib(16), None);
+    let (one, two, missing) = (block("one"), block("two"), block("missing"));
+    for wanted in [&one, &two] {
+        backend.create(wanted).await.unwrap();
+    }
+    let wanted = group_of("nightly", &[&one, &two]);
+    groups.cut(&wanted).await.unwrap();
+    let before = backend.snapshots().unwrap().list(None, 9).await.unwrap();
+    let fewer = groups.cut(&group_of("nightly", &[&two])).await;
+    assert!(matches!(fewer, Err(Error::Differs { .. })), "{fewer:?}");
+    let orphan = group_of("orphan", &[&one, &missing, &two]);
+    let refused = groups.cut(&orphan).await;
+    assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
+    assert_eq!(groups.find(&orphan.id).await.unwrap(), None);
+    assert_eq!(backend.snapshots().unwrap().list(None, 9).await.unwrap(), before);
+
+    // Room for one more of them, but not for both, where one volume can take all the rest.
+    let capacity = backend.capacity(Content::Block).await.unwrap();
+    if capacity.largest == capacity.available {
+        let rest = capacity.available.less(Bytes::mib(24)).round_down(4096);
+        let large = wish("large", Content::Block, rest, None);
+        backend.create(&large).await.unwrap();
+        let refused = groups.cut(&group_of("tight", &[&one, &two])).await;
+        assert!(matches!(refused, Err(Error::Exhausted { .. })), "{refused:?}");
+        assert_eq!(backend.snapshots().unwrap().list(None, 9).await.unwrap(), before);
+        backend.delete(&large.id).await.unwrap();
+    }
+    groups.delete(&wanted.id).await.unwrap();
+    for wanted in [&one, &two] {
+        backend.delete(&wanted.id).await.unwrap();
+    }
+    is_empty(backend).await;
+}
+
 /// A volume without room is refused, and what was promised is given back by its deletion.
 pub async fn capacity_is_honest(backend: &dyn Backend) {
     let before = backend.capacity(Content::Block).await.unwrap();
@@ -217,5 +311,7 @@ pub async fn all(backend: &dyn Backend) {
     lists_are_sorted_and_cut(backend).await;
     sources_and_copies_go_in_any_order(backend).await;
     snapshots_are_of_their_source(backend).await;
+    groups_come_and_go_as_one(backend).await;
+    a_group_is_whole_or_not_there(backend).await;
     capacity_is_honest(backend).await;
 }

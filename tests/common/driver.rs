@@ -8,6 +8,7 @@ use orlop::backend::{Backend, Pool, Registry};
 use orlop::controller::{self, Controller};
 use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
+use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use orlop::csi::v1::identity_client::IdentityClient;
 use orlop::csi::v1::node_client::NodeClient;
 use orlop::csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
@@ -28,6 +29,7 @@ pub const NODE: &str = "n1";
 pub struct Driver {
     pub identity: IdentityClient<Channel>,
     pub controller: ControllerClient<Channel>,
+    pub groups: GroupControllerClient<Channel>,
     pub node: NodeClient<Channel>,
     pub metadata: SnapshotMetadataClient<Channel>,
     pub locks: Locks,
@@ -85,6 +87,7 @@ impl Driver {
         Self {
             identity: IdentityClient::new(channel.clone()),
             controller: ControllerClient::new(channel.clone()),
+            groups: GroupControllerClient::new(channel.clone()),
             node: NodeClient::new(channel.clone()),
             metadata: SnapshotMetadataClient::new(channel),
             locks,
@@ -95,8 +98,8 @@ impl Driver {
 
     /// Ends the driver and keeps its room, with all that is mounted there.
     pub async fn stop(self) -> tempfile::TempDir {
-        let Self { identity, controller, node, metadata, room, served, .. } = self;
-        drop((identity, controller, node, metadata));
+        let Self { identity, controller, groups, node, metadata, room, served, .. } = self;
+        drop((identity, controller, groups, node, metadata));
         served.abort();
         assert!(served.await.unwrap_err().is_cancelled());
         room
@@ -121,7 +124,8 @@ fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::Join
     let metadata = v1::snapshot_metadata_server::SnapshotMetadataServer::new(controller.clone());
     let served = Server::builder()
         .add_service(v1::identity_server::IdentityServer::new(identity))
-        .add_service(v1::controller_server::ControllerServer::new(controller))
+        .add_service(v1::controller_server::ControllerServer::new(controller.clone()))
+        .add_service(v1::group_controller_server::GroupControllerServer::new(controller))
         .add_service(v1::node_server::NodeServer::new(node))
         .add_service(metadata)
         .serve_with_incoming(UnixListenerStream::new(listener));

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use orlop::csi::v1;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
-use orlop::volume::{Name, SnapshotId, VolumeId};
+use orlop::volume::{GroupId, Name, SnapshotId, VolumeId};
 use proptest::prelude::*;
 use tonic::{Code, Status};
 
 use crate::driver::{Driver, NODE, text};
 use crate::requests::{
-    self, MIB, at_least, attach, create, delete, delete_snapshot, detach, expand, node_expand,
-    of_snapshot, of_volume, publish, snapshot, stage, unpublish, unstage,
+    self, MIB, at_least, attach, create, delete, delete_group, delete_snapshot, detach, expand,
+    group, node_expand, of_snapshot, of_volume, publish, snapshot, stage, unpublish, unstage,
 };
 
-/// An operation on one of four volumes and two snapshots; each volume has a content of its own.
+/// An operation on one of four volumes, two snapshots and one group of two; each volume has a content of its own.
 #[derive(Debug, Clone, Copy)]
 pub enum Op {
     Create(u8, u8),
@@ -24,6 +24,10 @@ pub enum Op {
     Expand(u8, u8),
     Snapshot(u8, u8),
     DeleteSnapshot(u8),
+    Group(u8, u8),
+    DeleteGroup,
+    DeleteMember(u8),
+    RestoreMember(u8, u8),
     Attach(u8),
     Detach(u8),
     Stage(u8),
@@ -43,7 +47,11 @@ pub fn operations(most: usize) -> impl Strategy<Value = Vec<Op>> {
         3 => volume.clone().prop_map(Op::Delete),
         2 => (volume.clone(), size).prop_map(|(v, s)| Op::Expand(v, s)),
         2 => (cut.clone(), volume.clone()).prop_map(|(s, v)| Op::Snapshot(s, v)),
-        1 => cut.prop_map(Op::DeleteSnapshot),
+        1 => cut.clone().prop_map(Op::DeleteSnapshot),
+        2 => (volume.clone(), volume.clone()).prop_map(|(a, b)| Op::Group(a, b)),
+        1 => Just(Op::DeleteGroup),
+        1 => cut.clone().prop_map(Op::DeleteMember),
+        1 => (volume.clone(), cut).prop_map(|(v, member)| Op::RestoreMember(v, member)),
         1 => volume.clone().prop_map(Op::Attach),
         1 => volume.clone().prop_map(Op::Detach),
         2 => volume.clone().prop_map(Op::Stage),
@@ -77,7 +85,10 @@ struct Cut {
 #[derive(Debug, Default)]
 struct Model {
     volumes: BTreeMap<String, Volume>,
+    /// Members of the group among them.
     snapshots: BTreeMap<String, Cut>,
+    /// What the group was cut from, while there is one.
+    group: Option<[String; 2]>,
 }
 
 fn volume_id(volume: u8) -> String {
@@ -86,6 +97,14 @@ fn volume_id(volume: u8) -> String {
 
 fn snapshot_id(cut: u8) -> String {
     SnapshotId::of(&Name::parse(&format!("snapshot {cut}")).unwrap()).to_string()
+}
+
+fn group_id() -> GroupId {
+    GroupId::of(&Name::parse("group").unwrap())
+}
+
+fn member_id(number: u8) -> String {
+    SnapshotId::of_member(&group_id(), number.into()).to_string()
 }
 
 /// Sizes that every file system can have.
@@ -175,7 +194,17 @@ impl Model {
                 self.snapshots.remove(&snapshot_id(s));
                 Code::Ok
             }
-            Op::Detach(_) => Code::Ok,
+            Op::Group(a, b) => self.cut_group(a, b),
+            Op::DeleteGroup => {
+                self.group = None;
+                self.snapshots.retain(|id, _| !id.starts_with("g-"));
+                Code::Ok
+            }
+            Op::DeleteMember(_) if self.group.is_some() => Code::InvalidArgument,
+            Op::RestoreMember(v, from) => {
+                self.create(&volume_id(v), v, None, Some(member_id(from)))
+            }
+            Op::DeleteMember(_) | Op::Detach(_) => Code::Ok,
             Op::Unpublish(v) => {
                 if let Some(found) = self.volumes.get_mut(&volume_id(v)) {
                     found.published = false;
@@ -207,6 +236,26 @@ impl Model {
             Op::Grow(_) if !found.published => return Code::NotFound,
             _ => {}
         }
+        Code::Ok
+    }
+
+    fn cut_group(&mut self, a: u8, b: u8) -> Code {
+        if a == b {
+            return Code::InvalidArgument;
+        }
+        let mut sources = [volume_id(a), volume_id(b)];
+        sources.sort();
+        if let Some(found) = &self.group {
+            return if *found == sources { Code::Ok } else { Code::AlreadyExists };
+        }
+        let mut members = Vec::new();
+        for (number, source) in (0..).zip(&sources) {
+            let Some(volume) = self.volumes.get(source) else { return Code::NotFound };
+            let (size, content) = (volume.size, volume.content);
+            members.push((member_id(number), Cut { source: source.clone(), size, content }));
+        }
+        self.snapshots.extend(members);
+        self.group = Some(sources);
         Code::Ok
     }
 
@@ -262,6 +311,22 @@ async fn ask(driver: &mut Driver, op: Op) -> (Code, String) {
             code(c.create_snapshot(request).await)
         }
         Op::DeleteSnapshot(s) => code(c.delete_snapshot(delete_snapshot(&snapshot_id(s))).await),
+        Op::Group(a, b) => {
+            let request = group("group", &[&volume_id(a), &volume_id(b)]);
+            code(driver.groups.create_volume_group_snapshot(request).await)
+        }
+        Op::DeleteGroup => {
+            let request = delete_group(group_id().as_str(), &[member_id(0), member_id(1)]);
+            code(driver.groups.delete_volume_group_snapshot(request).await)
+        }
+        Op::DeleteMember(member) => {
+            code(c.delete_snapshot(delete_snapshot(&member_id(member))).await)
+        }
+        Op::RestoreMember(v, from) => {
+            let volume_content_source = of_snapshot(&member_id(from));
+            let request = v1::CreateVolumeRequest { volume_content_source, ..create_request(v) };
+            code(c.create_volume(request).await)
+        }
         Op::Attach(v) => {
             let volume_capability = Some(capability(v));
             let request = attach(&volume_id(v), NODE);
@@ -323,7 +388,7 @@ pub async fn follow(driver: &mut Driver, operations: &[Op], may_refuse: impl Fn(
         let (answered, message) = ask(driver, undo).await;
         assert_eq!(answered, Code::Ok, "{undo:?}: {message}");
     }
-    for undo in [Op::DeleteSnapshot(0), Op::DeleteSnapshot(1)] {
+    for undo in [Op::DeleteSnapshot(0), Op::DeleteSnapshot(1), Op::DeleteGroup] {
         assert_eq!(ask(driver, undo).await.0, Code::Ok);
     }
     compare(driver, &Model::default(), Op::Delete(0)).await;

@@ -96,6 +96,30 @@ pub fn delta(base: &str, target: &str) -> v1::GetMetadataDeltaRequest {
     }
 }
 
+pub fn group(name: &str, sources: &[&str]) -> v1::CreateVolumeGroupSnapshotRequest {
+    v1::CreateVolumeGroupSnapshotRequest {
+        name: name.to_owned(),
+        source_volume_ids: sources.iter().map(|&id| id.to_owned()).collect(),
+        ..v1::CreateVolumeGroupSnapshotRequest::default()
+    }
+}
+
+pub fn get_group(id: &str, members: &[String]) -> v1::GetVolumeGroupSnapshotRequest {
+    v1::GetVolumeGroupSnapshotRequest {
+        group_snapshot_id: id.to_owned(),
+        snapshot_ids: members.to_vec(),
+        ..v1::GetVolumeGroupSnapshotRequest::default()
+    }
+}
+
+pub fn delete_group(id: &str, members: &[String]) -> v1::DeleteVolumeGroupSnapshotRequest {
+    v1::DeleteVolumeGroupSnapshotRequest {
+        group_snapshot_id: id.to_owned(),
+        snapshot_ids: members.to_vec(),
+        ..v1::DeleteVolumeGroupSnapshotRequest::default()
+    }
+}
+
 pub fn attach(volume_id: &str, node_id: &str) -> v1::ControllerPublishVolumeRequest {
     v1::ControllerPublishVolumeRequest {
         volume_id: volume_id.to_owned(),

@@ -8,8 +8,8 @@ use tonic::Code::{InvalidArgument, NotFound, OutOfRange};
 
 use crate::driver::{Driver, NODE, text};
 use crate::requests::{
-    MIB, at_least, attach, create, delete, delete_snapshot, detach, expand, mount, node_expand,
-    publish, snapshot, stage, stats, unpublish, unstage,
+    MIB, at_least, attach, create, delete, delete_group, delete_snapshot, detach, expand,
+    get_group, group, mount, node_expand, publish, snapshot, stage, stats, unpublish, unstage,
 };
 use crate::simulated::driver;
 
@@ -200,4 +200,27 @@ async fn the_calls_of_the_node() {
     refused!(n.node_expand_volume(negative), InvalidArgument, "required_bytes");
     // The failed publish to a target without a parent has taken its own stage back.
     refused!(n.node_get_volume_stats(stats(&id, &s)), NotFound, &*id);
+}
+
+#[tokio::test]
+async fn the_calls_of_the_group_controller() {
+    let mut driver = driver().await;
+    let id = volume(&mut driver, "pvc").await;
+    let long = "n".repeat(129);
+    let g = &mut driver.groups;
+    refused!(g.create_volume_group_snapshot(group("", &[&id])), InvalidArgument, "name");
+    refused!(g.create_volume_group_snapshot(group(&long, &[&id])), InvalidArgument, "129 bytes");
+    refused!(g.create_volume_group_snapshot(group("g", &[])), InvalidArgument, "at least one");
+    refused!(g.create_volume_group_snapshot(group("g", &[&id, ""])), InvalidArgument, "empty id");
+    let twice = group("g", &[&id, &id]);
+    refused!(g.create_volume_group_snapshot(twice), InvalidArgument, "more than once");
+    let unknown = group("g", &[&id, "fake-vol-id"]);
+    refused!(g.create_volume_group_snapshot(unknown), NotFound, "fake-vol-id");
+    let odd = v1::CreateVolumeGroupSnapshotRequest {
+        parameters: [("depth".to_owned(), "1".to_owned())].into(),
+        ..group("g", &[&id])
+    };
+    refused!(g.create_volume_group_snapshot(odd), InvalidArgument, "depth");
+    refused!(g.delete_volume_group_snapshot(delete_group("", &[])), InvalidArgument, "is required");
+    refused!(g.get_volume_group_snapshot(get_group("", &[])), InvalidArgument, "is required");
 }

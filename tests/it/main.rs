@@ -32,6 +32,7 @@ mod changes;
 mod config;
 mod controller;
 mod fuzz;
+mod group;
 mod interface;
 mod layers;
 mod limits;

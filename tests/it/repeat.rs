@@ -6,18 +6,19 @@ use std::sync::Arc;
 use orlop::backend::faulty::{Faulty, When};
 use orlop::backend::memory::Memory;
 use orlop::backend::{Backend, Pool};
+use orlop::csi::v1;
 use orlop::host::simulated::Simulated;
 use orlop::volume::Bytes;
 use tonic::{Code, Status};
 
 use crate::driver::{Driver, NODE, text};
 use crate::requests::{
-    MIB, attach, create, delete, delete_snapshot, detach, expand, modify, node_expand, of_snapshot,
-    publish, snapshot, stage, unpublish, unstage,
+    MIB, attach, create, delete, delete_group, delete_snapshot, detach, expand, group, modify,
+    node_expand, of_snapshot, publish, snapshot, stage, unpublish, unstage,
 };
 
 /// The steps of a volume's whole life; a step is repeated until it succeeds.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 17] = [
     "create",
     "attach",
     "stage",
@@ -26,7 +27,9 @@ const STEPS: [&str; 15] = [
     "expand",
     "grow",
     "snapshot",
+    "group",
     "restore",
+    "delete group",
     "unpublish",
     "unstage",
     "detach",
@@ -40,6 +43,7 @@ struct Life {
     driver: Driver,
     volume: String,
     snapshot: String,
+    group: v1::VolumeGroupSnapshot,
     restored: String,
     staging: String,
     target: String,
@@ -51,7 +55,8 @@ impl Life {
         let driver = Driver::start_with(vec![pool], Arc::new(host), 0).await;
         let (staging, target) = (driver.staging("staging"), text(&driver.path("target")));
         let [volume, snapshot, restored] = [(); 3].map(|()| String::new());
-        Self { driver, volume, snapshot, restored, staging, target }
+        let group = v1::VolumeGroupSnapshot::default();
+        Self { driver, volume, snapshot, group, restored, staging, target }
     }
 
     async fn step(&mut self, step: &str) -> Result<(), Status> {
@@ -75,8 +80,20 @@ impl Life {
                 let answer = c.create_snapshot(snapshot("snap", id)).await?.into_inner();
                 self.snapshot = answer.snapshot.unwrap().snapshot_id;
             }
+            "group" => {
+                let g = &mut self.driver.groups;
+                let answer = g.create_volume_group_snapshot(group("group", &[id])).await?;
+                self.group = answer.into_inner().group_snapshot.unwrap();
+            }
+            "delete group" => {
+                let members: Vec<_> =
+                    self.group.snapshots.iter().map(|one| one.snapshot_id.clone()).collect();
+                let request = delete_group(&self.group.group_snapshot_id, &members);
+                drop(self.driver.groups.delete_volume_group_snapshot(request).await?);
+            }
             "restore" => {
-                let volume_content_source = of_snapshot(&self.snapshot);
+                let member = &self.group.snapshots[0].snapshot_id;
+                let volume_content_source = of_snapshot(member);
                 let mut request = create("restored");
                 request.volume_content_source = volume_content_source;
                 request.capacity_range = None;

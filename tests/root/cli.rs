@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use orlop::csi::v1::controller_client::ControllerClient;
+use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use orlop::csi::v1::node_client::NodeClient;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -14,7 +15,9 @@ use tonic::transport::Channel;
 
 use crate::driver::{NODE, connect, text};
 use crate::process::Process;
-use crate::requests::{attach, create, delete, delete_snapshot, snapshot, stage, unstage};
+use crate::requests::{
+    attach, create, delete, delete_group, delete_snapshot, group, snapshot, stage, unstage,
+};
 use crate::rig::Ground;
 use crate::support::{Image, in_mount_namespace};
 
@@ -63,6 +66,10 @@ impl<'a> Scene<'a> {
 
     fn controller(&self) -> ControllerClient<Channel> {
         ControllerClient::new(self.driver.as_ref().unwrap().1.clone())
+    }
+
+    fn groups(&self) -> GroupControllerClient<Channel> {
+        GroupControllerClient::new(self.driver.as_ref().unwrap().1.clone())
     }
 
     fn node(&self) -> NodeClient<Channel> {
@@ -152,6 +159,16 @@ fn volumes_and_snapshots_are_seen_beside_the_driver() {
         format!("{} is missing or empty: all data is lost", image(&none).display())
     );
     assert_eq!(find(&scene.json("snapshots"), "id", &cut)["source"], id.as_str());
+    let mut groups = scene.groups();
+    let of_one = groups.create_volume_group_snapshot(group("group-1", &[&id]));
+    let of_one = scene.runtime.block_on(of_one).unwrap().into_inner().group_snapshot.unwrap();
+    let group_id = of_one.group_snapshot_id.as_str();
+    let member = of_one.snapshots[0].snapshot_id.clone();
+    let snapshots = scene.json("snapshots");
+    assert_eq!(find(&snapshots, "id", &member)["group"], group_id);
+    assert_eq!(find(&snapshots, "id", &cut)["group"], Value::Null);
+    let gone = groups.delete_volume_group_snapshot(delete_group(group_id, &[member]));
+    scene.runtime.block_on(gone).unwrap();
     let table = scene.verb(&["volumes"]).stdout;
     assert!(table.contains("MOUNTED AT") && table.contains(&staging), "{table}");
 

@@ -46,6 +46,9 @@ const STEPS: [&str; 22] = [
     "delete",
 ];
 
+/// How long a driver may take to remove what one before it has left.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// A life and its driver, which may be the one that dies or the one that comes after it.
 struct Life<'a> {
     room: &'a Path,
@@ -57,13 +60,13 @@ struct Life<'a> {
 
 const CONFIG: &str = "attach: on\npools: [{name: default, kind: image, path: ROOM/pool, provisioning: thin, ratio: 10}]\n";
 
-fn start(room: &Path, variables: &[(&str, &str)]) -> Process {
+pub(crate) fn start(room: &Path, variables: &[(&str, &str)]) -> Process {
     let config = CONFIG.replace("ROOM", &room.display().to_string());
     Process::start(room, &config, variables)
 }
 
 /// Connects to the driver, or to its successor when it dies while it starts.
-async fn started(room: &Path, step: u32) -> (Process, Channel) {
+pub(crate) async fn started(room: &Path, step: u32) -> (Process, Channel) {
     let mut process = start(room, &[("ORLOP_KILL_AT_STEP", &step.to_string())]);
     if process.ended().is_some() {
         process = start(room, &[]);
@@ -163,7 +166,7 @@ impl Life<'_> {
 }
 
 /// Returns whether the process dies of its kill; the client may know of the cut connection before that.
-async fn wait_for_death(mut process: Process) -> bool {
+pub(crate) async fn wait_for_death(mut process: Process) -> bool {
     for _ in 0..500 {
         if process.ended().is_some() {
             return true;
@@ -188,28 +191,24 @@ async fn live(room: &Path, kill: u32) -> bool {
     let ended = life.process.take().unwrap().stop();
     let died = std::fs::read_to_string(room.join("log")).unwrap().contains("ending here");
     assert!(ended.success() || died, "{ended}");
-    // A last driver does what is left to do in the background.
-    let last = start(room, &[]);
-    wait_for_cleaning(room).await;
-    assert!(last.stop().success());
+    clean_up(room);
     std::fs::remove_file(room.join("log")).unwrap();
     died
 }
 
-/// Waits until a driver that runs has removed what is not real, but no longer than that can take.
-async fn wait_for_cleaning(room: &Path) {
-    let is_empty =
-        |place| std::fs::read_dir(room.join("pool").join(place)).unwrap().next().is_none();
-    for _ in 0..500 {
-        if is_empty("new") && is_empty("trash") {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+/// Lets a last driver do what is left to do in the background.
+pub(crate) fn clean_up(room: &Path) {
+    let last = start(room, &[]);
+    let count = |place| std::fs::read_dir(room.join("pool").join(place)).unwrap().count();
+    let began = std::time::Instant::now();
+    while count("new") + count("trash") > 0 && began.elapsed() < PATIENCE {
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    assert!(last.stop().success());
 }
 
-fn assert_clean(room: &Path, kill: u32) {
-    for place in ["volumes", "snapshots", "new", "trash"] {
+pub(crate) fn assert_clean(room: &Path, kill: u32) {
+    for place in ["volumes", "snapshots", "groups", "new", "trash"] {
         let left: Vec<_> = std::fs::read_dir(room.join("pool").join(place)).unwrap().collect();
         assert!(left.is_empty(), "left in {place} after a kill at step {kill}: {left:?}");
     }

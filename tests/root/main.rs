@@ -51,6 +51,8 @@ mod fs_grow;
 mod fs_identity;
 #[cfg(test)]
 mod fs_probe;
+mod group;
+mod group_kill;
 mod hang;
 #[cfg(test)]
 mod health;

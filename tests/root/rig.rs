@@ -152,7 +152,7 @@ impl Rig {
     /// Asserts that nothing is left: no volume, no mount, no loop device, no file.
     async fn is_clean(&self) {
         self.pool.settled().await;
-        for room in ["volumes", "snapshots", "new", "trash"] {
+        for room in ["volumes", "snapshots", "groups", "new", "trash"] {
             let left: Vec<_> = std::fs::read_dir(self.pool_dir().join(room)).unwrap().collect();
             assert!(left.is_empty(), "left in {room}: {left:?}");
         }

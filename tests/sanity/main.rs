@@ -1,7 +1,7 @@
 //! csi-sanity, the conformance suite of CSI, against the driver as a process.
 //!
 //! Every spec runs, in random order, on the memory pool and on an image pool, with file systems and with raw
-//! blocks. What may be skipped is listed below; anything else that is skipped is a failure.
+//! blocks. One that is skipped is a failure.
 
 #![allow(
     missing_docs,
@@ -27,18 +27,15 @@ mod suite;
 use driver::Pool;
 use suite::Volumes;
 
-/// What CSI 1.13 has and this version of the driver does not: the words that its skipped specs are known by.
-const NOT_YET: [&str; 1] = ["GroupController"];
+/// How many specs the suite has, besides the one that it holds back itself.
+const SPECS: usize = 102;
 
 fn conforms(pool: Pool, volumes: Volumes) {
     for _order in 0..2 {
         let report = suite::run(pool, volumes);
-        let skipped = report.skipped.iter();
-        let unexpected: Vec<_> =
-            skipped.filter(|spec| !NOT_YET.iter().any(|known| spec.contains(known))).collect();
         assert!(report.failed.is_empty(), "seed {}: {:#?}", report.seed, report.failed);
-        assert!(unexpected.is_empty(), "skipped without a reason: {unexpected:#?}");
-        assert!(report.passed > 70, "only {} specs ran", report.passed);
+        assert!(report.skipped.is_empty(), "seed {}: {:#?}", report.seed, report.skipped);
+        assert_eq!(report.passed, SPECS, "seed {}", report.seed);
     }
 }
 

@@ -78,6 +78,11 @@ impl<Id: Kept> Building<Id> {
         let doing = || format!("write {} to the disk", self.image_path().display());
         self.image()?.sync_all().doing(doing)?;
         fault::point("build: image on the disk");
+        self.publish_record(record)
+    }
+
+    /// Makes something real that is nothing but its record.
+    pub(super) fn publish_record<R: Record<Id = Id>>(&self, record: &R) -> Result<()> {
         self.store.write_record(&self.held.dir, record)?;
         fault::point("build: record on the disk");
         self.store.publish(&self.id, &self.held)

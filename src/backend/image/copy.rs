@@ -14,9 +14,12 @@ mod finish;
 mod frozen;
 mod hidden;
 mod marker;
+mod sharing;
+mod together;
 
 pub use cut::{Wish, cut};
 pub use error::Error;
 pub use finish::{Pending, finish};
 pub use hidden::thaw_hidden;
 pub use marker::{NAME as MARKER, thaw_marked};
+pub use together::cut_together;

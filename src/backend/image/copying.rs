@@ -3,7 +3,7 @@
 //! How a copy is taken is told in [`copy`]; here it is found out what its source is doing, and held off what
 //! must not happen to it meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -27,15 +27,29 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// A source, held.
-struct Origin {
+#[derive(Debug)]
+pub(super) struct Origin {
     held: Held,
+    image: PathBuf,
     mounted: Option<Mount>,
-    /// Its device, if it is mounted and has limits.
+    /// Its device, if it is in use and has limits.
     limited: Option<DeviceNumber>,
     device: Option<PathBuf>,
 }
 
+/// How this pool takes copies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    freeze_limit: Duration,
+    reflink: bool,
+}
+
 impl ImagePool {
+    /// Returns how copies are taken here.
+    pub(super) fn manner(&self) -> Manner {
+        Manner { freeze_limit: self.settings.freeze_limit, reflink: self.reflink }
+    }
+
     /// Copies the source to the image that is being built, and returns the source's size.
     pub(super) async fn copy_source<Id: Kept>(
         &self,
@@ -55,7 +69,7 @@ impl ImagePool {
                 let hold = move |store: &Store| {
                     let held = hold_patiently(store, record.id())?;
                     whole(&held, &record)?;
-                    Ok(Origin { held, mounted: None, limited: None, device: None })
+                    Ok(Origin::at_rest(held))
                 };
                 self.copy(built, hold).await?;
                 Ok(size)
@@ -78,37 +92,52 @@ impl ImagePool {
         hold: impl FnOnce(&Store) -> Result<Origin> + Send + 'static,
     ) -> Result<()> {
         let (store, built) = (Arc::clone(&self.store), Arc::clone(built));
-        let (freeze_limit, reflink) = (self.settings.freeze_limit, self.reflink);
+        let manner = self.manner();
         blocking(move || {
             let origin = hold(&store)?;
-            copy::cut(&Wish {
-                source: &origin.held.dir.path_of(layout::IMAGE),
-                target: &built.image_path(),
-                mounted: origin.mounted.as_ref(),
-                limited: origin.limited,
-                device: origin.device.as_deref(),
-                volume: &origin.held.dir,
-                freeze_limit,
-                reflink,
-            })?;
+            copy::cut(&origin.wish(&built.image_path(), manner))?;
             Ok(())
         })
         .await
     }
 }
 
+// === impl Origin ===
+
+impl Origin {
+    fn at_rest(held: Held) -> Self {
+        let image = held.dir.path_of(layout::IMAGE);
+        Self { held, image, mounted: None, limited: None, device: None }
+    }
+
+    /// Returns the wish for a copy of it.
+    pub(super) fn wish<'a>(&'a self, target: &'a Path, manner: Manner) -> Wish<'a> {
+        Wish {
+            source: &self.image,
+            target,
+            mounted: self.mounted.as_ref(),
+            limited: self.limited,
+            device: self.device.as_deref(),
+            volume: &self.held.dir,
+            freeze_limit: manner.freeze_limit,
+            reflink: manner.reflink,
+        }
+    }
+}
+
 /// Holds a volume, and finds out how it is used.
-fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
+pub(super) fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
     let volume = &record.volume;
     let held = hold_patiently(store, &volume.id)?;
     whole(&held, record)?;
     // A copy has the size of the record, and must have all of the data.
     surplus::cut_off(&held, record)?;
     let Some(used) = settled_use(&held)? else {
-        return Ok(Origin { held, mounted: None, limited: None, device: None });
+        return Ok(Origin::at_rest(held));
     };
+    let limited = (!volume.limits.is_none()).then_some(used.device.number);
     if volume.content == Content::Block {
-        return Ok(Origin { held, mounted: None, limited: None, device: Some(used.device.path) });
+        return Ok(Origin { limited, device: Some(used.device.path), ..Origin::at_rest(held) });
     }
     if !used.is_seen() {
         // Without a freeze the pieces of the copy would be of different moments.
@@ -119,12 +148,11 @@ fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
         });
     }
     let Some(first) = used.writable().next() else {
-        return Ok(Origin { held, mounted: None, limited: None, device: None });
+        return Ok(Origin::at_rest(held));
     };
     // One that is covered by another mount cannot be frozen; if all are, that is the error.
     let mounted = used.writable().find(|mount| freeze::is_in_sight(mount)).unwrap_or(first).clone();
-    let limited = (!volume.limits.is_none()).then_some(used.device.number);
-    Ok(Origin { held, mounted: Some(mounted), limited, device: None })
+    Ok(Origin { mounted: Some(mounted), limited, ..Origin::at_rest(held) })
 }
 
 /// Returns how the image is used. A device that goes with its last user may have lost it a moment ago.

@@ -60,7 +60,7 @@ impl ImagePool {
 }
 
 /// Checks that the image is no device, and waits for one that is just going.
-fn unused<R: Record>(held: &Held, id: &R::Id) -> Result<()> {
+pub(super) fn unused<R: Record>(held: &Held, id: &R::Id) -> Result<()> {
     let image = match open_image(&held.dir) {
         Ok(image) => image,
         // Without an image there is nothing that could be used.

@@ -122,6 +122,7 @@ fn look(root: PathBuf) -> Result<Option<Inspection>> {
     let (volumes, snapshots) = (dir.open_dir(layout::VOLUMES)?, dir.open_dir(layout::SNAPSHOTS)?);
     let of_volumes: Found<VolumeRecord> = scan::all(&volumes)?;
     let of_snapshots: Found<SnapshotRecord> = scan::all(&snapshots)?;
+    let of_groups = scan::groups(&dir)?;
     let usage = statvfs::usage(&root)?;
     let left_over = |name| dir.open_dir(name)?.names().map(|names| names.len());
     Ok(Some(Inspection {
@@ -138,6 +139,7 @@ fn look(root: PathBuf) -> Result<Option<Inspection>> {
             .chain(of_snapshots.damaged(snapshots.path()))
             .chain(of_volumes.lost.iter().cloned())
             .chain(of_snapshots.lost.iter().cloned())
+            .chain(of_groups.damaged(&dir.path_of(layout::GROUPS)))
             .collect(),
         left_over: (
             left_over(layout::NEW)?,

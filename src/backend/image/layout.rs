@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::volume::{SnapshotId, VolumeId};
+use crate::volume::{GroupId, SnapshotId, VolumeId};
 
 /// What the pool is: its name, its uuid, its node.
 pub(super) const POOL: &str = "pool.json";
@@ -22,8 +22,10 @@ pub(super) const TRASH: &str = "trash";
 pub(super) const VOLUMES: &str = "volumes";
 /// The snapshots, likewise.
 pub(super) const SNAPSHOTS: &str = "snapshots";
+/// The group snapshots, likewise; their members are among the snapshots.
+pub(super) const GROUPS: &str = "groups";
 /// All directories that a pool has.
-pub(super) const DIRECTORIES: [&str; 4] = [NEW, TRASH, VOLUMES, SNAPSHOTS];
+pub(super) const DIRECTORIES: [&str; 5] = [NEW, TRASH, VOLUMES, SNAPSHOTS, GROUPS];
 
 /// The content of a volume or snapshot.
 pub(super) const IMAGE: &str = "data.img";
@@ -31,6 +33,8 @@ pub(super) const IMAGE: &str = "data.img";
 pub(super) const VOLUME: &str = "volume.json";
 /// The record of a snapshot.
 pub(super) const SNAPSHOT: &str = "snapshot.json";
+/// The record of a group snapshot. Its members are real as soon as it is.
+pub(super) const GROUP: &str = "group.json";
 /// Lies beside a volume's image for as long as a copy keeps it frozen.
 pub(super) const FROZEN: &str = super::copy::MARKER;
 
@@ -52,6 +56,11 @@ impl Kept for VolumeId {
 impl Kept for SnapshotId {
     const PARENT: &'static str = SNAPSHOTS;
     const RECORD: &'static str = SNAPSHOT;
+}
+
+impl Kept for GroupId {
+    const PARENT: &'static str = GROUPS;
+    const RECORD: &'static str = GROUP;
 }
 
 /// Returns a name in the trash that nothing had before: an id can be created and deleted again and again.

@@ -150,6 +150,13 @@ impl Ledger {
 // === impl Reservation ===
 
 impl Reservation {
+    /// Takes so many bytes, if there are as many, out of this reservation into one of their own.
+    pub(super) fn split(&mut self, bytes: Bytes) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes = self.bytes.less(bytes);
+        Self { ledger: Arc::clone(&self.ledger), bytes }
+    }
+
     /// Leaves the room taken: what was built for it is real now.
     pub(super) fn commit(mut self) {
         self.bytes = Bytes::ZERO;

@@ -12,6 +12,7 @@ use linux_raw_sys::general::BTRFS_SUPER_MAGIC;
 use super::ballast::Ballast;
 use super::cleaner::{Cleaner, Place, Rubbish};
 use super::error::{Error, Result};
+use super::group::{GroupRecord, bury_orphans};
 use super::identity::Identity;
 use super::ledger::Ledger;
 use super::place::{self, Located};
@@ -26,7 +27,7 @@ use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
 use crate::sys::questions::Questions;
 use crate::sys::{blocking, reflink};
-use crate::volume::{Bytes, SnapshotId, VolumeId};
+use crate::volume::{Bytes, GroupId, SnapshotId, VolumeId};
 
 /// A pool of which we are the one owner, and what lies in it.
 struct Opened {
@@ -36,6 +37,7 @@ struct Opened {
     tells_changes: bool,
     volumes: Found<VolumeRecord>,
     snapshots: Found<SnapshotRecord>,
+    groups: Found<GroupRecord>,
     rubbish: Vec<(Place, OsString, Bytes)>,
 }
 
@@ -52,7 +54,8 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         let (settings, located) = (settings.clone(), located.clone());
         blocking(move || read(&settings, &located)).await?
     };
-    let Opened { store, owner, reflink, tells_changes, volumes, snapshots, rubbish } = opened;
+    let Opened { store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish } =
+        opened;
     for lost in volumes.lost.iter().chain(&snapshots.lost) {
         tracing::error!(pool = settings.name, "{lost}");
     }
@@ -67,7 +70,8 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
     let shelf = (Arc::clone(&store), Arc::clone(&ledger));
     let pool = ImagePool {
         volumes: Arc::new(Shelf::new(shelf.clone(), volumes)),
-        snapshots: Arc::new(Shelf::new(shelf, snapshots)),
+        snapshots: Arc::new(Shelf::new(shelf.clone(), snapshots)),
+        groups: Arc::new(Shelf::new(shelf, groups)),
         settings,
         located,
         store,
@@ -99,11 +103,14 @@ fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     let tells_changes = changes::can_tell(&located.root, reflink)?;
     let store = Store::open(&root)?;
     let volumes = scan::all::<VolumeRecord>(store.parent::<VolumeId>())?;
-    let snapshots = scan::all::<SnapshotRecord>(store.parent::<SnapshotId>())?;
+    let mut snapshots = scan::all::<SnapshotRecord>(store.parent::<SnapshotId>())?;
+    let groups = scan::all::<GroupRecord>(store.parent::<GroupId>())?;
     ceased::finish(store.parent::<VolumeId>(), &volumes.ceased);
     ceased::finish(store.parent::<SnapshotId>(), &snapshots.ceased);
+    ceased::finish(store.parent::<GroupId>(), &groups.ceased);
+    bury_orphans(&store, &mut snapshots, &groups);
     let rubbish = rubbish(&store)?;
-    Ok(Opened { store, owner, reflink, tells_changes, volumes, snapshots, rubbish })
+    Ok(Opened { store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish })
 }
 
 /// Locks the pool's directory: two drivers would each promise the same space.

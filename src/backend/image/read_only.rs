@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::error::Result;
+use super::group::{GroupRecord, is_orphan};
 use super::record::{Flaw, Record, SnapshotRecord, VolumeRecord};
 use super::scan::{self, Found};
 use super::settings::Settings;
@@ -33,7 +34,17 @@ pub async fn volumes(settings: &Settings) -> crate::error::Result<Listing<Volume
 
 /// Returns the snapshots of the pool.
 pub async fn snapshots(settings: &Settings) -> crate::error::Result<Listing<Snapshot>> {
-    Ok(list(settings, layout::SNAPSHOTS, |record: SnapshotRecord| record.snapshot).await?)
+    let mut listing =
+        list(settings, layout::SNAPSHOTS, |record: SnapshotRecord| record.snapshot).await?;
+    // Members that are just being cut, or whose group is just being deleted, are not real.
+    let groups = groups(settings).await?;
+    listing.readable.retain(|snapshot| !is_orphan(&snapshot.id, &groups));
+    Ok(listing)
+}
+
+async fn groups(settings: &Settings) -> Result<Found<GroupRecord>> {
+    let root = place::find(settings).await?;
+    blocking(move || scan::groups(&Dir::open(&root)?)).await
 }
 
 // === impl Listing ===

@@ -8,6 +8,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::group::GroupRecord;
 use super::layout::{self, Kept};
 use super::record::{self, Flaw, MOST_BYTES, Record};
 use super::shelf::{Damaged, Entry};
@@ -63,6 +64,14 @@ pub(super) fn all<R: Record>(parent: &Dir) -> Result<Found<R>> {
             .collect()
     });
     Ok(parts.into_iter().fold(Found::default(), Found::with))
+}
+
+/// Reads the groups of the pool in `root`. One that no driver has opened since groups exist has none.
+pub(super) fn groups(root: &Dir) -> super::error::Result<Found<GroupRecord>> {
+    if !root.exists(layout::GROUPS)? {
+        return Ok(Found::default());
+    }
+    Ok(all(&root.open_dir(layout::GROUPS)?)?)
 }
 
 /// Reads one entry again, or finds it gone.

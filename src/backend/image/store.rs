@@ -33,6 +33,7 @@ pub(super) struct Store {
     trash: Dir,
     volumes: Dir,
     snapshots: Dir,
+    groups: Dir,
     pub(super) ballast: Ballast,
     pub(super) spare: Spare,
 }
@@ -55,6 +56,7 @@ impl Store {
             trash: root.open_dir(layout::TRASH)?,
             volumes: root.open_dir(layout::VOLUMES)?,
             snapshots: root.open_dir(layout::SNAPSHOTS)?,
+            groups: root.open_dir(layout::GROUPS)?,
             ballast: Ballast::of(root)?,
             spare: Spare::of(root)?,
         })
@@ -74,6 +76,7 @@ impl Store {
     pub(super) fn parent<Id: Kept>(&self) -> &Dir {
         match Id::PARENT {
             layout::SNAPSHOTS => &self.snapshots,
+            layout::GROUPS => &self.groups,
             _ => &self.volumes,
         }
     }

@@ -12,6 +12,7 @@ use crate::config::Pool;
 use crate::controller::{self, Controller, Enforcer};
 use crate::csi::admin::admin_server::AdminServer;
 use crate::csi::v1::controller_server::ControllerServer;
+use crate::csi::v1::group_controller_server::GroupControllerServer;
 use crate::csi::v1::identity_server::IdentityServer;
 use crate::csi::v1::node_server::NodeServer;
 use crate::csi::v1::snapshot_metadata_server::SnapshotMetadataServer;
@@ -25,7 +26,7 @@ use crate::node::{self, Limiter, Node};
 pub(in crate::cli) enum Mode {
     /// Both.
     All,
-    /// The Controller service.
+    /// The Controller service, and the one for groups.
     Controller,
     /// The Node service.
     Node,
@@ -51,6 +52,7 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
         let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
         let controller = controller(setup, &opened, locks, enforcer);
         csi.add_service(SnapshotMetadataServer::new(controller.clone()));
+        csi.add_service(GroupControllerServer::new(controller.clone()));
         csi.add_service(ControllerServer::new(controller));
     }
     if let Some(limiter) = limiter {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Scene, Verb};
 use crate::driver::text;
-use crate::requests::{create, snapshot, stage, unstage};
+use crate::requests::{create, group, snapshot, stage, unstage};
 use crate::rig::Ground;
 use crate::support::in_mount_namespace;
 
@@ -232,4 +232,41 @@ fn what_proves_what_it_was_is_adopted_and_the_rest_is_buried() {
     scene.stop();
     let (code, report) = scene.check(&[]);
     assert_eq!((code, &report["volumes"]), (Some(0), &json!(3)), "{report}");
+}
+
+#[test]
+fn groups_and_their_members_account_for_each_other() {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let mut scene = Scene::new(ground.path());
+    let id = scene.create("pvc-1");
+    let mut cut = |name: &str| {
+        let mut groups = scene.groups();
+        let answer = groups.create_volume_group_snapshot(group(name, &[&id]));
+        let answer = scene.runtime.block_on(answer);
+        let made = answer.unwrap().into_inner().group_snapshot.unwrap();
+        (made.group_snapshot_id, made.snapshots[0].snapshot_id.clone())
+    };
+    let [whole, headless, robbed, emptied] =
+        ["whole", "headless", "robbed", "emptied"].map(&mut cut);
+    let (code, report) = scene.check(&[]);
+    assert_eq!((code, faults(&report)), (Some(0), vec![]));
+    scene.stop();
+    let pool = scene.pool();
+    fs::remove_dir_all(pool.join("groups").join(&headless.0)).unwrap();
+    fs::remove_dir_all(pool.join("snapshots").join(&robbed.1)).unwrap();
+    fs::write(pool.join("groups").join(&emptied.0).join("group.json"), "").unwrap();
+    fs::write(pool.join("groups").join(&whole.0).join("other"), "").unwrap();
+    let (code, report) = scene.check(&[]);
+    assert_eq!(code, FAULTS);
+    let mut expected = vec![
+        format!("note snapshots/{}", headless.1),
+        format!("error groups/{}", robbed.0),
+        format!("error groups/{}/group.json", emptied.0),
+        format!("orphan groups/{}/other", whole.0),
+    ];
+    expected.sort();
+    let mut found = faults(&report);
+    found.sort();
+    assert_eq!(found, expected);
 }

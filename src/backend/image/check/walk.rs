@@ -1,5 +1,7 @@
 //! Looks at every file of a pool once, and says of each what it is there for.
 
+mod groups;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,7 @@ impl<'a> Walk<'a> {
         walk.top()?;
         walk.kept::<VolumeRecord>()?;
         walk.kept::<SnapshotRecord>()?;
+        walk.groups()?;
         walk.left_over(layout::NEW)?;
         walk.left_over(layout::TRASH)?;
         walk.promise();

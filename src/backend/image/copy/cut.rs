@@ -1,16 +1,18 @@
-//! Takes a copy of an image at one instant.
+//! Takes a copy of an image: what to copy, and the few ways to do it.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::slice;
 use std::time::Duration;
 
 use super::Error;
-use super::frozen::freeze_volume;
+use super::sharing::share_all;
+use super::together::cut_together;
 use crate::fault;
 use crate::sys::beneath::Dir;
 use crate::sys::mountinfo::Mount;
 use crate::sys::reflink::{clone_range, copy_extents, pieces};
-use crate::sys::{self, DeviceNumber, Doing};
+use crate::sys::{DeviceNumber, Doing};
 use crate::volume::Bytes;
 
 /// The copy to take.
@@ -34,72 +36,83 @@ pub struct Wish<'a> {
     pub reflink: bool,
 }
 
+/// A copy that is being taken.
+#[derive(Debug)]
+pub(super) struct Copy<'a> {
+    pub(super) wish: &'a Wish<'a>,
+    source: File,
+    target: File,
+    size: Bytes,
+}
+
 /// Takes the copy, and waits until it is on the disk. After an error there may be part of a target, which the
 /// caller discards.
 ///
 /// A file system is frozen for the moment. A raw block device cannot be: its copy is what a power cut would
 /// leave. Blocks until done, which can be seconds.
 pub fn cut(wish: &Wish<'_>) -> Result<(), Error> {
-    let in_use = wish.mounted.is_some() || wish.device.is_some();
-    if in_use && !wish.reflink {
-        return Err(Error::Busy);
-    }
-    let (source, target, size) = open(wish)?;
-    if let Some(device) = wish.device {
-        sys::block::sync(device)?;
-    }
-    match wish.mounted {
-        Some(mount) => clone_frozen(wish, mount, &source, &target, size)?,
-        None if wish.reflink => clone_whole(&source, &target, size)?,
-        None => copy_extents(&source, &target).map(drop).map_err(Error::of_copy(size))?,
-    }
-    fault::point("cut: copied");
-    // Not before: writers do not wait for our disk.
-    let synced = target.sync_all().doing(|| format!("write {} to the disk", wish.target.display()));
-    synced.map_err(Error::of_copy(size))
+    cut_together(slice::from_ref(wish))
 }
 
-fn open(wish: &Wish<'_>) -> Result<(File, File, Bytes), Error> {
-    let source = File::open(wish.source).doing(|| format!("open {}", wish.source.display()))?;
-    let length = source.metadata().doing(|| format!("look at {}", wish.source.display()))?.len();
-    let size = Bytes(length);
-    let target = OpenOptions::new().write(true).create_new(true).open(wish.target);
-    let target = target.doing(|| format!("make {}", wish.target.display()));
-    Ok((source, target.map_err(Error::of_copy(size))?, size))
-}
+// === impl Wish ===
 
-/// Clones a mounted volume while nobody can write to it, and gives up when that takes too long.
-fn clone_frozen(
-    wish: &Wish<'_>,
-    mount: &Mount,
-    source: &File,
-    target: &File,
-    size: Bytes,
-) -> Result<(), Error> {
-    let frozen = freeze_volume(wish.volume, mount, wish.limited, wish.freeze_limit)?;
-    clone(source, target, size, || frozen.within_limit())?;
-    frozen.thaw()
-}
-
-/// Clones all of `source` in one call: the kernel holds the file's writers up as long as the call lasts, so that
-/// even a raw device that nobody can freeze is copied at one instant.
-fn clone_whole(source: &File, target: &File, size: Bytes) -> Result<(), Error> {
-    clone_range(source, target, 0, size.0).map_err(Error::of_copy(size))?;
-    fault::point("cut: cloned");
-    Ok(())
-}
-
-/// Clones all of `source`, and asks before each piece whether to go on: the freeze, too, may have taken any time.
-fn clone(
-    source: &File,
-    target: &File,
-    size: Bytes,
-    go_on: impl Fn() -> Result<(), Error>,
-) -> Result<(), Error> {
-    for (offset, length) in pieces(size.0) {
-        go_on()?;
-        clone_range(source, target, offset, length).map_err(Error::of_copy(size))?;
-        fault::point("cut: cloned a piece");
+impl Wish<'_> {
+    /// Says whether somebody may be writing to the source.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.mounted.is_some() || self.device.is_some()
     }
-    Ok(())
+}
+
+// === impl Copy ===
+
+impl<'a> Copy<'a> {
+    /// Opens the source and makes the target.
+    pub(super) fn open(wish: &'a Wish<'a>) -> Result<Self, Error> {
+        let source = File::open(wish.source).doing(|| format!("open {}", wish.source.display()))?;
+        let looking = || format!("look at {}", wish.source.display());
+        let size = Bytes(source.metadata().doing(looking)?.len());
+        let target = OpenOptions::new().write(true).create_new(true).open(wish.target);
+        let target = target.doing(|| format!("make {}", wish.target.display()));
+        Ok(Self { wish, source, target: target.map_err(Error::of_copy(size))?, size })
+    }
+
+    /// Copies what nobody writes to meanwhile.
+    pub(super) fn take_at_rest(&self) -> Result<(), Error> {
+        if self.wish.reflink {
+            return self.take_whole();
+        }
+        copy_extents(&self.source, &self.target).map(drop).map_err(Error::of_copy(self.size))
+    }
+
+    /// Copies the source in one call: the kernel holds the file's writers up as long as the call lasts, so that
+    /// even a raw device that nobody can freeze is copied at one instant. Done again, it is as if for the first time.
+    pub(super) fn take_whole(&self) -> Result<(), Error> {
+        clone_range(&self.source, &self.target, 0, self.size.0)
+            .map_err(Error::of_copy(self.size))?;
+        fault::point("cut: cloned");
+        Ok(())
+    }
+
+    /// Copies a frozen source, and asks before each piece whether to go on: the freeze, too, may have taken any
+    /// time.
+    pub(super) fn take_frozen(&self, go_on: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+        for (offset, length) in pieces(self.size.0) {
+            go_on()?;
+            clone_range(&self.source, &self.target, offset, length)
+                .map_err(Error::of_copy(self.size))?;
+            fault::point("cut: cloned a piece");
+        }
+        Ok(())
+    }
+
+    /// Says whether the source is still what was copied.
+    pub(super) fn is_true_still(&self) -> Result<bool, Error> {
+        Ok(share_all(&self.source, &self.target)?)
+    }
+
+    /// Waits until the copy is on the disk.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        let doing = || format!("write {} to the disk", self.wish.target.display());
+        self.target.sync_all().doing(doing).map_err(Error::of_copy(self.size))
+    }
 }

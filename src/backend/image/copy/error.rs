@@ -52,6 +52,15 @@ pub enum Error {
          write to can be copied: stop the pods that use it, or keep the pool on XFS"
     )]
     Busy,
+    /// Raw devices were written to all the time, and nobody can hold them still.
+    #[error(
+        "the raw volume in {} is written to all the time, and cannot be copied at the same instant as another raw volume: \
+         try again when fewer writes are under way", volume.display()
+    )]
+    Unsteady {
+        /// The directory of the volume.
+        volume: PathBuf,
+    },
     /// There is no room for the copy.
     #[error("there is no room for a copy of {size}")]
     NoSpace {
@@ -90,6 +99,7 @@ impl From<Error> for Meaning {
             | Error::FrozenAlready { .. }
             | Error::ThawedEarly { .. }
             | Error::OutOfSight { .. }
+            | Error::Unsteady { .. }
             | Error::Busy => Self::unfit(error.to_string()),
             Error::Kernel(failure) => Self::internal("copy an image", failure),
             Error::FileSystem(error) => error.into(),

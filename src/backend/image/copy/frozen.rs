@@ -18,6 +18,15 @@ const QUIET: Duration = Duration::from_millis(100);
 /// A busy writer must not make copies impossible: after so many syncs it has to wait.
 const SYNCS: u32 = 5;
 
+/// A volume that is marked as frozen, and of which little is left to write: it is about to be.
+#[derive(Debug)]
+#[must_use = "the mark goes when this is dropped"]
+pub(super) struct Settled<'a> {
+    mount: &'a Mount,
+    limit: Duration,
+    held: Option<(Option<Lifted>, Marker<'a>)>,
+}
+
 /// A frozen file system with the marker that says so.
 #[derive(Debug)]
 #[must_use = "the file system is thawed at once when this is dropped"]
@@ -28,33 +37,23 @@ pub(super) struct Frozen<'a> {
     held: Option<(freeze::Frozen, Option<Lifted>, Marker<'a>)>,
 }
 
-/// Freezes the volume in the directory `volume`, which is mounted there, for at most `limit`. If it is limited as
-/// this device, its limits are lifted meanwhile.
-pub(super) fn freeze_volume<'a>(
+/// Prepares the volume in the directory `volume`, which is mounted there, for being frozen for at most `limit`.
+/// If it is limited as this device, its limits are lifted from here on.
+pub(super) fn settle_volume<'a>(
     volume: &'a Dir,
     mount: &'a Mount,
     limited: Option<DeviceNumber>,
     limit: Duration,
-) -> Result<Frozen<'a>, Error> {
-    let (marker, at) = (Marker::put(volume)?, mount.at.as_path());
-    let lifted = limited.and_then(lift);
-    let settled = settle(mount).inspect(|()| marker.begin());
-    match settled.and_then(|()| freeze_now(mount)) {
-        Ok((since, frozen)) => {
-            fault::point("cut: frozen");
-            Ok(Frozen { at, since, limit, held: Some((frozen, lifted, marker)) })
-        }
-        Err(failure) => {
-            // What somebody else has frozen must not be thawed by us at the next start.
-            marker.remove()?;
-            Err(not_frozen(at, failure))
-        }
-    }
+) -> Result<Settled<'a>, Error> {
+    let marker = Marker::put(volume)?;
+    let settled = Settled { mount, limit, held: Some((limited.and_then(lift), marker)) };
+    settle(mount)?;
+    Ok(settled)
 }
 
 /// Lifts the device's limits: what is in flight has to be written before anything is still, and one large write
 /// under a small limit would take longer than writers may be held up. It is no error if that fails; the copy may be.
-fn lift(device: DeviceNumber) -> Option<Lifted> {
+pub(super) fn lift(device: DeviceNumber) -> Option<Lifted> {
     let lifted = cgroup::lift(device);
     lifted.inspect_err(|failure| tracing::warn!(cause = %failure.source, "{failure}")).ok()
 }
@@ -71,16 +70,38 @@ fn settle(mount: &Mount) -> sys::Result<()> {
     Ok(())
 }
 
-/// Freezes, and returns since when writers have been waiting: already while the kernel waits for others.
-fn freeze_now(mount: &Mount) -> sys::Result<(Instant, freeze::Frozen)> {
-    let since = Instant::now();
-    Ok((since, freeze::freeze(mount)?))
-}
-
 fn not_frozen(at: &Path, failure: Failure) -> Error {
     match failure.errno() {
         Some(Errno::BUSY) => Error::FrozenAlready { at: at.to_owned(), source: failure },
         _ => Error::Kernel(failure),
+    }
+}
+
+// === impl Settled ===
+
+impl<'a> Settled<'a> {
+    /// Freezes the volume.
+    pub(super) fn freeze(mut self) -> Result<Frozen<'a>, Error> {
+        let (mount, limit) = (self.mount, self.limit);
+        // Writers are waiting already while the kernel waits for others.
+        let since = Instant::now();
+        if let Some((_, marker)) = &self.held {
+            marker.begin();
+        }
+        let frozen = freeze::freeze(mount).map_err(|failure| not_frozen(&mount.at, failure))?;
+        fault::point("cut: frozen");
+        let held = self.held.take().map(|(lifted, marker)| (frozen, lifted, marker));
+        Ok(Frozen { at: &mount.at, since, limit, held })
+    }
+}
+
+impl Drop for Settled<'_> {
+    /// What was not frozen by us must not be thawed by us at the next start.
+    fn drop(&mut self) {
+        let Some((_lifted, marker)) = self.held.take() else { return };
+        if let Err(failure) = marker.remove() {
+            tracing::error!(cause = %failure.source, "{failure}");
+        }
     }
 }
 

@@ -78,3 +78,17 @@ fn the_last_bytes_are_given_to_one_of_many_threads() {
     assert_eq!(given, 97);
     assert_eq!(ledger.promised(), Bytes::gib(97));
 }
+
+#[test]
+fn a_reservation_is_split_and_nothing_of_it_is_lost() {
+    let ledger = ledger(Provisioning::Thick);
+    let mut whole = reserve(&ledger, Bytes::gib(5), space(100 * GIB, 0)).unwrap();
+    let part = whole.split(Bytes::gib(2));
+    drop(whole.split(Bytes::gib(1)));
+    assert_eq!(ledger.promised(), Bytes::gib(4));
+    part.commit();
+    drop(whole.split(Bytes::gib(9)));
+    assert_eq!(ledger.promised(), Bytes::gib(2));
+    drop(whole);
+    assert_eq!(ledger.promised(), Bytes::gib(2));
+}

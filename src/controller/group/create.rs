@@ -1,0 +1,65 @@
+//! CreateVolumeGroupSnapshot.
+
+use crate::backend::Pool;
+use crate::controller::Settings;
+use crate::csi::v1;
+use crate::error::{Error, Noun, Result};
+use crate::rpc::record_volume;
+use crate::volume::{Group, NewGroup, no_parameters};
+
+pub(super) async fn create(
+    settings: &Settings,
+    request: v1::CreateVolumeGroupSnapshotRequest,
+) -> Result<v1::CreateVolumeGroupSnapshotResponse> {
+    no_parameters(&request.parameters)?;
+    let wanted = NewGroup::parse(&request.name, &request.source_volume_ids)?;
+    record_volume(&wanted.id);
+    let _group_guard = settings.locks.try_lock(&wanted.id)?;
+    // Found before the sources are looked at: the repeat of an answered call is answered even when they are gone
+    // or busy.
+    let (pool, group) = match settings.pools.find_group(&wanted.id).await? {
+        Some((pool, found)) => (pool, same(found, &wanted)?),
+        None => cut(settings, &wanted).await?,
+    };
+    let group_snapshot = Some(settings.group_to_csi(pool, &group).await?);
+    Ok(v1::CreateVolumeGroupSnapshotResponse { group_snapshot })
+}
+
+async fn cut<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<(&'a Pool, Group)> {
+    // In the order of their ids, as everybody does who takes several.
+    let locks = wanted.sources().iter().map(|source| settings.locks.try_lock(source));
+    let _guards = locks.collect::<Result<Vec<_>>>()?;
+    let pool = common_pool(settings, wanted).await?;
+    let group = pool.groups()?.cut(wanted).await?.into_inner();
+    Ok((pool, group))
+}
+
+/// Returns the pool that all of the volumes are in: only there they have an instant in common.
+async fn common_pool<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<&'a Pool> {
+    let mut common = None;
+    for source in wanted.sources() {
+        let (pool, _) = settings.pools.volume(source).await?;
+        let (first, home) = *common.get_or_insert((source, pool));
+        if home.name != pool.name {
+            return Err(Error::unfit(format!(
+                "volumes of different pools cannot be cut together: {first} is in pool {}, {source} in pool {}",
+                home.name, pool.name
+            )));
+        }
+    }
+    let none = || Error::invalid("source_volume_ids", "needs at least one");
+    common.map(|(_, pool)| pool).ok_or_else(none)
+}
+
+fn same(found: Group, wanted: &NewGroup) -> Result<Group> {
+    if found.is(wanted) {
+        return Ok(found);
+    }
+    let how = if found.name == wanted.name {
+        let sources: Vec<_> = found.sources.iter().map(ToString::to_string).collect();
+        format!("of volumes {}", sources.join(", "))
+    } else {
+        format!("under the name {}", found.name)
+    };
+    Err(Error::Differs { what: Noun::GroupSnapshot, id: found.id.to_string(), how })
+}
