@@ -7,6 +7,8 @@ mod gather;
 mod http;
 mod page;
 mod pools;
+mod volumes;
+mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a pool says of itself in numbers, to whoever watches it.
 
-use crate::volume::{Bytes, Content, Name, VolumeId};
+use crate::volume::{Bytes, Content, Limits, Name, VolumeId};
 
 /// The figures of a pool at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,4 +42,6 @@ pub struct VolumeFigures {
     pub size: Bytes,
     /// What its image takes of the pool, shared with copies or not; nothing where that cannot be told.
     pub used: Option<Bytes>,
+    /// How fast it may be read and written.
+    pub limits: Limits,
 }

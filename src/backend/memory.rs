@@ -126,6 +126,7 @@ impl VolumeFigures {
             content: volume.content,
             size: volume.size,
             used: Some(volume.size),
+            limits: volume.limits,
         }
     }
 }

@@ -1,14 +1,14 @@
-//! The figures of the pools and of their volumes, as metrics.
+//! The figures of the pools, as metrics.
 
 use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Unit;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use crate::backend::{PoolFigures, VolumeFigures};
+use super::volumes::{self, Shown};
+use super::write::{Metric, bytes, count, gauges, infos};
+use crate::backend::PoolFigures;
 
 /// What was gathered for one scrape.
 #[derive(Debug)]
@@ -18,9 +18,6 @@ pub(super) struct Pools {
     /// How many volumes may be shown in all.
     most: usize,
 }
-
-/// A metric of pools or volumes: its name without the unit, what it is, its unit.
-struct Metric(&'static str, &'static str, Option<Unit>);
 
 /// Where a metric's value stands.
 type Value = fn(&PoolFigures) -> u64;
@@ -37,11 +34,6 @@ const OF_POOLS: [(Metric, Value); 8] = [
     (count("pool_damaged_records", "Records that cannot be read"), |pool| pool.damaged as u64),
 ];
 
-/// Returns the labels of a volume's figures.
-fn labels<'a>(pool: &'a str, one: &'a VolumeFigures) -> [(&'static str, &'a str); 2] {
-    [("pool", pool), ("volume", one.id.as_str())]
-}
-
 // === impl Pools ===
 
 impl Pools {
@@ -57,10 +49,10 @@ impl Pools {
     }
 
     /// Returns the volumes that are shown.
-    fn volumes(&self) -> impl Iterator<Item = (&str, &VolumeFigures)> {
+    fn volumes(&self) -> Vec<Shown<'_>> {
         let each =
             self.answered().flat_map(|(pool, of)| of.each.iter().map(move |one| (pool, one)));
-        each.take(self.most)
+        each.take(self.most).collect()
     }
 
     fn encode_pools(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -79,64 +71,18 @@ impl Pools {
     }
 
     fn encode_volumes(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let volumes = self.volumes();
         let there: usize = self.answered().map(|(_, of)| of.volumes).sum();
-        let omitted = there.saturating_sub(self.volumes().count()) as u64;
-        let help = "Volumes without figures of their own, because there are more than may be shown";
+        let omitted = there.saturating_sub(volumes.len()) as u64;
+        let help = "Volumes without figures of their own";
         gauges(to, &count("volumes_omitted", help), [([("", ""); 0], omitted)])?;
-        let size = self.volumes().map(|(pool, one)| (labels(pool, one), one.size.0));
-        gauges(to, &bytes("volume_size", "What the user of the volume sees"), size)?;
-        let used = self.volumes().filter_map(|(pool, one)| Some((labels(pool, one), one.used?.0)));
-        let help = "What the volume's image takes of the pool, shared with copies or not";
-        gauges(to, &bytes("volume_used", help), used)
-    }
-
-    fn encode_volume_info(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let contents: Vec<String> =
-            self.volumes().map(|(_, one)| one.content.to_string()).collect();
-        let info = self.volumes().zip(&contents).map(|((pool, one), content)| {
-            let (id, name) = (one.id.as_str(), one.name.as_str());
-            [("pool", pool), ("volume", id), ("name", name), ("content", content.as_str())]
-        });
-        infos(to, "volume", "The CSI name of the volume and what it holds", info)
+        volumes::encode(&volumes, to)
     }
 }
 
 impl Collector for Pools {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_pools(&mut encoder)?;
-        self.encode_volumes(&mut encoder)?;
-        self.encode_volume_info(&mut encoder)
+        self.encode_volumes(&mut encoder)
     }
-}
-
-const fn bytes(name: &'static str, help: &'static str) -> Metric {
-    Metric(name, help, Some(Unit::Bytes))
-}
-
-const fn count(name: &'static str, help: &'static str) -> Metric {
-    Metric(name, help, None)
-}
-
-/// Writes one metric with all its values.
-fn gauges<L: EncodeLabelSet, N: EncodeGaugeValue>(
-    to: &mut DescriptorEncoder<'_>,
-    Metric(name, help, unit): &Metric,
-    values: impl IntoIterator<Item = (L, N)>,
-) -> fmt::Result {
-    let mut metric = to.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
-    for (labels, value) in values {
-        metric.encode_family(&labels)?.encode_gauge(&value)?;
-    }
-    Ok(())
-}
-
-/// Writes one metric that has labels instead of a value.
-fn infos<L: EncodeLabelSet>(
-    to: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    labels: impl IntoIterator<Item = L>,
-) -> fmt::Result {
-    let mut metric = to.encode_descriptor(name, help, None, MetricType::Info)?;
-    labels.into_iter().try_for_each(|labels| metric.encode_info(&labels))
 }

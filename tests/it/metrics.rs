@@ -1,6 +1,8 @@
 //! What the driver says of itself over HTTP: right, in the form that Prometheus reads, and to nobody's harm.
 
+mod monitoring;
 mod page;
+mod promql;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,10 +30,14 @@ async fn controller(room: &Room) -> ControllerClient<Channel> {
     ControllerClient::new(connect(room.socket()).await)
 }
 
-/// Creates a volume, one time too many with another size.
+/// Creates a volume with limits, and fails to create one without a name.
 pub async fn work(room: &Room) -> String {
     let mut controller = controller(room).await;
-    let made = controller.create_volume(requests::create("pvc-1")).await.unwrap().into_inner();
+    let mut wanted = requests::create("pvc-1");
+    for (key, value) in [("readIOPS", "100"), ("writeBytesPerSecond", "1Mi")] {
+        wanted.mutable_parameters.insert(key.to_owned(), value.to_owned());
+    }
+    let made = controller.create_volume(wanted).await.unwrap().into_inner();
     let mut nameless = requests::create("pvc-1");
     nameless.name.clear();
     controller.create_volume(nameless).await.unwrap_err();
@@ -64,6 +70,14 @@ async fn calls_pools_and_volumes_are_counted() {
         ("orlop_volume_used_bytes", size),
     ] {
         assert_eq!(scrape.value(name, &pool), expected, "{name}");
+    }
+    // Where there is no limit, there is no figure.
+    for (name, direction, expected) in [
+        ("orlop_volume_limit_iops", "read", 100),
+        ("orlop_volume_limit_bytes_per_second", "write", 1 << 20),
+    ] {
+        assert_eq!(scrape.families[name].samples.len(), 1, "{name}");
+        assert_eq!(scrape.value(name, &[("direction", direction)]), expected, "{name}");
     }
     let info = [("volume", id.as_str()), ("name", "pvc-1"), ("content", "xfs")];
     assert_eq!(scrape.value("orlop_volume_info", &info), 1);

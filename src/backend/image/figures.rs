@@ -58,6 +58,7 @@ fn figures(store: &Store, record: VolumeRecord) -> VolumeFigures {
         content: volume.content,
         size: volume.size,
         used,
+        limits: volume.limits,
     }
 }
 
