@@ -33,7 +33,12 @@ impl Bench {
 
     /// Starts the driver on the pool, with its state in `dir`.
     pub(crate) async fn start(&self, pool: &Pool, dir: &Path) -> Result<Driver> {
-        Driver::start(&self.orlop, dir, &configuration(pool, dir)).await
+        self.start_with(pool, dir, "").await
+    }
+
+    /// Starts the driver with more lines of config.
+    pub(crate) async fn start_with(&self, pool: &Pool, dir: &Path, more: &str) -> Result<Driver> {
+        Driver::start(&self.orlop, dir, &(configuration(pool, dir) + more)).await
     }
 }
 

@@ -29,6 +29,7 @@ mod program;
 mod room;
 mod rounds;
 mod sanity;
+mod scrape;
 mod size;
 mod start;
 mod table;
@@ -96,6 +97,7 @@ async fn measure(bench: &Bench, rows: Vec<Row>) -> Result<Vec<Figure>> {
             Row::Throughput => throughput::measure(bench).await,
             Row::Start => start::measure(bench).await,
             Row::Memory => memory::measure(bench).await,
+            Row::Scrape => scrape::measure(bench).await,
             Row::Size => size::measure(bench),
             Row::Sanity => sanity::measure(bench).await,
         };

@@ -40,6 +40,8 @@ pub(crate) enum Row {
     Start,
     /// What the idle driver takes of the memory.
     Memory,
+    /// How long a scrape of the metrics takes.
+    Scrape,
     /// The size of the program.
     Size,
     /// How long the conformance suite takes.

@@ -33,7 +33,7 @@ pub(super) fn encode(volumes: &[Shown<'_>], to: &mut DescriptorEncoder<'_>) -> f
 }
 
 /// Returns the labels of a volume's figures.
-fn labels<'a>((pool, of): Shown<'a>) -> [(&'static str, &'a str); 2] {
+fn labels((pool, of): Shown<'_>) -> [(&'static str, &str); 2] {
     [("pool", pool), ("volume", of.id.as_str())]
 }
 

@@ -33,6 +33,8 @@ mod model_of_the_driver;
 mod process;
 #[path = "../common/requests.rs"]
 mod requests;
+#[path = "../common/scrape.rs"]
+mod scrape;
 
 mod busy;
 mod changes;
@@ -90,6 +92,7 @@ mod life;
 mod limits;
 mod model;
 mod never_wrong;
+mod operations;
 #[cfg(test)]
 mod pod;
 mod rig;
