@@ -4,6 +4,7 @@
 //! of a scrape, which takes no lock of a volume and waits for no pool longer than [`gather`] allows.
 
 mod gather;
+mod health;
 mod http;
 mod page;
 mod pools;

@@ -1,11 +1,12 @@
 //! The figures of the pools, as metrics.
 
 use std::fmt;
-use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
+use super::gather::Answer;
+use super::health;
 use super::volumes::{self, Shown};
 use super::write::{Metric, bytes, count, gauges, infos};
 use crate::backend::PoolFigures;
@@ -13,8 +14,7 @@ use crate::backend::PoolFigures;
 /// What was gathered for one scrape.
 #[derive(Debug)]
 pub(super) struct Pools {
-    /// Each pool's name, with its figures if it answered.
-    pools: Vec<(String, Option<Arc<PoolFigures>>)>,
+    pools: Vec<Answer>,
     /// How many volumes may be shown in all.
     most: usize,
 }
@@ -38,14 +38,13 @@ const OF_POOLS: [(Metric, Value); 8] = [
 
 impl Pools {
     /// Returns what was gathered, of which at most `most` volumes are shown.
-    pub(super) fn new(pools: Vec<(&str, Option<Arc<PoolFigures>>)>, most: usize) -> Self {
-        let pools = pools.into_iter().map(|(name, figures)| (name.to_owned(), figures)).collect();
+    pub(super) fn new(pools: Vec<Answer>, most: usize) -> Self {
         Self { pools, most }
     }
 
     /// Returns the pools that answered.
     fn answered(&self) -> impl Iterator<Item = (&str, &PoolFigures)> {
-        self.pools.iter().filter_map(|(name, figures)| Some((name.as_str(), figures.as_deref()?)))
+        self.pools.iter().filter_map(|one| Some((one.pool.as_str(), one.figures.as_deref()?)))
     }
 
     /// Returns the volumes that are shown.
@@ -56,8 +55,8 @@ impl Pools {
     }
 
     fn encode_pools(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let up = self.pools.iter().map(|(name, figures)| (name, u64::from(figures.is_some())));
-        let up = up.map(|(name, up)| ([("pool", name.as_str())], up));
+        let up = self.pools.iter();
+        let up = up.map(|one| ([("pool", one.pool.as_str())], u64::from(one.figures.is_some())));
         gauges(to, &count("pool_up", "Whether the pool answered this scrape in time"), up)?;
         let info = self.answered().map(|(name, of)| {
             [("pool", name), ("kind", of.kind), ("provisioning", of.provisioning)]
@@ -83,6 +82,7 @@ impl Pools {
 impl Collector for Pools {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_pools(&mut encoder)?;
+        health::encode(&self.pools, self.most, &mut encoder)?;
         self.encode_volumes(&mut encoder)
     }
 }

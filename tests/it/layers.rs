@@ -22,7 +22,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("identity", &["csi"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
-    ("metrics", &["backend", "host", "rpc", "volume"]),
+    ("metrics", &["backend", "error", "host", "rpc", "volume"]),
     ("server", &["config", "locks", "rpc"]),
     ("admin", &["backend", "config", "csi", "error", "locks", "logging", "rpc", "volume"]),
 ];

@@ -1,9 +1,5 @@
 //! What the driver says of itself over HTTP: right, in the form that Prometheus reads, and to nobody's harm.
 
-mod monitoring;
-mod page;
-mod promql;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

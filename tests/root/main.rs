@@ -90,6 +90,7 @@ mod kill;
 mod life;
 #[cfg(test)]
 mod limits;
+mod metrics;
 mod model;
 mod never_wrong;
 mod operations;

@@ -17,7 +17,7 @@ pub type Labels = BTreeSet<String>;
 const ADDED: [&str; 2] = ["instance", "job"];
 
 /// The words that a matcher may name, for labels whose words are known.
-const WORDS: [(&str, &[&str]); 3] = [
+const WORDS: [(&str, &[&str]); 4] = [
     (
         "code",
         &[
@@ -39,6 +39,10 @@ const WORDS: [(&str, &[&str]); 3] = [
             "DATA_LOSS",
             "UNAUTHENTICATED",
         ],
+    ),
+    (
+        "status",
+        &["DEGRADED", "INACCESSIBLE", "DATA_LOSS", "STORAGE_DEGRADED", "STORAGE_UNREACHABLE"],
     ),
     ("provisioning", &["thick", "thin"]),
     ("direction", &["read", "write"]),

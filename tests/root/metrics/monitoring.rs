@@ -5,21 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::promql::{Labels, Series};
-use super::{start, work};
-use crate::process::program::Room;
-use crate::scrape::Scrape;
+use super::scrape;
 
 const ALERTS: &str = include_str!("../../../deploy/monitoring/alerts.yaml");
 const DASHBOARD: &str = include_str!("../../../deploy/monitoring/dashboard.json");
-
-async fn series() -> Series {
-    let room = Room::new();
-    let (driver, at) = start(&room, &[]);
-    work(&room).await;
-    let series = Series::of(&Scrape::of(at));
-    assert_eq!(driver.stop().code, Some(0));
-    series
-}
 
 /// Returns the labels that a text of Prometheus or Grafana puts in.
 fn put_in<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
@@ -34,9 +23,9 @@ fn has_all(labels: &Labels, text: &str, before: &str) {
     }
 }
 
-#[tokio::test]
-async fn each_alert_can_fire_and_says_what_to_do() {
-    let series = series().await;
+#[test]
+fn each_alert_can_fire_and_says_what_to_do() {
+    let series = Series::of(&scrape());
     let file: Value = serde_saphyr::from_str(ALERTS).unwrap();
     let rules = file["groups"][0]["rules"].as_array().unwrap();
     let mut names = BTreeSet::new();
@@ -52,15 +41,16 @@ async fn each_alert_can_fire_and_says_what_to_do() {
         let severity = rule["labels"]["severity"].as_str().unwrap();
         assert!(["info", "warning", "critical"].contains(&severity), "{name}: {severity}");
     }
-    for wanted in ["OrlopPoolNearlyFull", "OrlopPoolDown", "OrlopRpcFailing", "OrlopOperationStuck"]
+    for wanted in
+        ["OrlopPoolNearlyFull", "OrlopVolumeAbnormal", "OrlopRpcFailing", "OrlopOperationStuck"]
     {
         assert!(names.contains(wanted), "there is no {wanted}");
     }
 }
 
-#[tokio::test]
-async fn each_panel_shows_something_that_there_is() {
-    let series = series().await;
+#[test]
+fn each_panel_shows_something_that_there_is() {
+    let series = Series::of(&scrape());
     let board: Value = serde_json::from_str(DASHBOARD).unwrap();
     let mut ids = BTreeSet::new();
     let panels = board["panels"].as_array().unwrap();
@@ -85,9 +75,9 @@ async fn each_panel_shows_something_that_there_is() {
     }
 }
 
-#[tokio::test]
-async fn a_query_that_asks_for_what_is_not_there_is_found() {
-    let series = series().await;
+#[test]
+fn a_query_that_asks_for_what_is_not_there_is_found() {
+    let series = Series::of(&scrape());
     for wrong in [
         "orlop_pool_size_bytes",
         "orlop_rpc_calls_total{verb=\"x\"}",
