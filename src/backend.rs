@@ -14,6 +14,7 @@ mod ensured;
 pub mod faulty;
 mod figures;
 pub mod image;
+pub mod late;
 pub mod memory;
 mod registry;
 

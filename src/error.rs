@@ -132,6 +132,14 @@ pub enum Error {
         /// What was asked for.
         what: String,
     },
+    /// The disk of a pool that was here before is missing, or cannot be read.
+    #[error("{place} is not there: {why}")]
+    Absent {
+        /// The pool.
+        place: String,
+        /// What is the matter with its disk, and what to do.
+        why: String,
+    },
     /// A peer that must answer does not.
     #[error("{peer} cannot be reached")]
     Unreachable {
@@ -208,6 +216,7 @@ impl Error {
             Self::Differs { .. } => Code::AlreadyExists,
             Self::OutOfRange { .. } => Code::OutOfRange,
             Self::Exhausted { .. } => no_room(method),
+            Self::Absent { .. } => absent(method),
             // The scheduler looks for another place; INVALID_ARGUMENT would make it give up for minutes.
             Self::Elsewhere { .. } | Self::TooManyAttached { .. } => Code::ResourceExhausted,
             Self::InUse { .. } | Self::Unfit { .. } => Code::FailedPrecondition,
@@ -234,6 +243,11 @@ fn no_room(method: Method) -> Code {
         // The scheduler tries another node.
         _ => Code::ResourceExhausted,
     }
+}
+
+/// Another node may have its pool of that name; what is in this one can be had nowhere else.
+fn absent(method: Method) -> Code {
+    if method == Method::CreateVolume { Code::ResourceExhausted } else { Code::FailedPrecondition }
 }
 
 /// A request that names something unsupported is wrong in itself; an RPC that is off is unimplemented.

@@ -76,6 +76,14 @@ use store::Store;
 /// The least size of a raw volume: one block.
 const LEAST_BLOCK: Bytes = Bytes(4096);
 
+/// Returns the least size of a volume with this content, in any image pool.
+pub fn least_size(content: Content) -> Bytes {
+    match content {
+        Content::FileSystem(fs) => fs::least_size(fs),
+        Content::Block => LEAST_BLOCK,
+    }
+}
+
 /// A pool of images.
 #[derive(Debug)]
 pub struct ImagePool {
@@ -135,10 +143,7 @@ impl ImagePool {
 #[async_trait]
 impl Backend for ImagePool {
     fn least_size(&self, content: Content) -> Bytes {
-        match content {
-            Content::FileSystem(fs) => fs::least_size(fs),
-            Content::Block => LEAST_BLOCK,
-        }
+        least_size(content)
     }
 
     async fn create(&self, wanted: &NewVolume) -> Result<Ensured<Volume>> {

@@ -101,14 +101,22 @@ impl Registry {
         }
     }
 
-    /// Returns the volume with the pool that holds it, or nothing when no pool does.
+    /// Returns the volume with the pool that holds it, or nothing when no pool does. It may be in one that is not
+    /// there: that is an error.
     pub async fn find(&self, id: &VolumeId) -> Result<Option<(&Pool, Volume)>> {
+        let mut absent = None;
         for pool in &self.pools {
-            if let Some(volume) = pool.backend.find(id).await? {
+            if let Some(volume) = unless_absent(pool.backend.find(id).await, &mut absent)? {
                 return Ok(Some((pool, volume)));
             }
         }
-        Ok(None)
+        absent.map_or(Ok(None), Err)
+    }
+
+    /// Returns the same for a volume that is to be made if there is none. No orchestrator asks for one name in two
+    /// pools, so that one which is not there keeps nobody from creating in the others.
+    pub async fn find_or_make(&self, id: &VolumeId) -> Result<Option<(&Pool, Volume)>> {
+        unless_absent(self.find(id).await, &mut None)
     }
 
     /// Returns the volume with the pool that holds it.
@@ -119,23 +127,32 @@ impl Registry {
     /// Returns the pool that keeps anything under the id, though its record may be unreadable or its disk dead:
     /// enough to undo what was done with the volume on this node.
     pub async fn keeper(&self, id: &VolumeId) -> Option<&Pool> {
+        let mut absent = None;
         for pool in &self.pools {
-            if !matches!(pool.backend.find(id).await, Ok(None)) {
-                return Some(pool);
+            match pool.backend.find(id).await {
+                Ok(None) => {}
+                Err(Error::Absent { .. }) => absent = absent.or(Some(pool)),
+                Ok(Some(_)) | Err(_) => return Some(pool),
             }
         }
-        None
+        absent
     }
 
     /// Returns the snapshot with the pool that holds it, or nothing when no pool does.
     pub async fn find_snapshot(&self, id: &SnapshotId) -> Result<Option<(&Pool, Snapshot)>> {
+        let mut absent = None;
         for pool in &self.pools {
             let Some(snapshots) = pool.backend.snapshots() else { continue };
-            if let Some(snapshot) = snapshots.find(id).await? {
+            if let Some(snapshot) = unless_absent(snapshots.find(id).await, &mut absent)? {
                 return Ok(Some((pool, snapshot)));
             }
         }
-        Ok(None)
+        absent.map_or(Ok(None), Err)
+    }
+
+    /// Returns the same for a snapshot that is to be cut if there is none: see [`Self::find_or_make`].
+    pub async fn find_snapshot_or_cut(&self, id: &SnapshotId) -> Result<Option<(&Pool, Snapshot)>> {
+        unless_absent(self.find_snapshot(id).await, &mut None)
     }
 
     /// Returns the snapshot with the pool that holds it.
@@ -167,12 +184,13 @@ impl Registry {
 
     /// Returns what is the matter with the volume in the pool that holds it.
     pub async fn health(&self, id: &VolumeId) -> Result<(&Pool, Vec<Condition>)> {
+        let mut absent = None;
         for pool in &self.pools {
-            if let Some(conditions) = pool.backend.health(id).await? {
+            if let Some(conditions) = unless_absent(pool.backend.health(id).await, &mut absent)? {
                 return Ok((pool, conditions));
             }
         }
-        Err(Error::no_volume(id))
+        Err(absent.unwrap_or_else(|| Error::no_volume(id)))
     }
 
     /// Returns at most `most` volumes of all pools behind `after` with which something is the matter, sorted by id.
@@ -210,6 +228,17 @@ impl Registry {
         all.sort_by(|a: &Snapshot, b| a.id.cmp(&b.id));
         all.truncate(most);
         Ok(all)
+    }
+}
+
+/// Takes the answer of a pool that is not there for nothing, and keeps it.
+fn unless_absent<T>(answer: Result<Option<T>>, absent: &mut Option<Error>) -> Result<Option<T>> {
+    match answer {
+        Err(error @ Error::Absent { .. }) => {
+            *absent = Some(error);
+            Ok(None)
+        }
+        answer => answer,
     }
 }
 

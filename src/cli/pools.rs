@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use crate::backend::image::{self, ImagePool};
+use crate::backend::late::Late;
 use crate::backend::memory::Memory;
 use crate::backend::{Backend, Pool, Registry};
 use crate::config::{self, Config, Kind, NodeId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::host::kernel::Kernel;
 use crate::host::simulated::Simulated;
@@ -24,30 +25,39 @@ pub(super) struct Opened {
     pub(super) host: Arc<dyn Host>,
 }
 
-/// Opens all pools of the config; one that cannot be opened is an error that names it.
+/// Opens all pools of the config. One whose disk is missing is waited for; every other one that cannot be opened is
+/// an error that names it.
 pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<Opened, Failure> {
     let simulated = Simulated::default();
     let mut pools = Vec::new();
     for pool in &config.pools {
-        let backend = open_one(config, node, pool, &simulated).await.map_err(|error| {
-            Failure::failed(format!("cannot open pool {}: {}", pool.name, error.sentence()))
+        let name = pool.name.clone();
+        let opened: Result<Arc<dyn Backend>> = match &pool.kind {
+            Kind::Memory { size } => Ok(Arc::new(Memory::new(&name, *size, simulated.clone()))),
+            Kind::Image(image) => open_image(settings(config, node, &name, image)).await,
+        };
+        let backend = opened.map_err(|error| {
+            Failure::failed(format!("cannot open pool {name}: {}", error.sentence()))
         })?;
-        pools.push(Pool { name: pool.name.clone(), backend });
+        pools.push(Pool { name, backend });
     }
     let host: Arc<dyn Host> =
         if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
     Ok(Opened { pools: Registry::new(pools), host })
 }
 
-async fn open_one(
-    config: &Config,
-    node: &NodeId,
-    pool: &config::Pool,
-    simulated: &Simulated,
-) -> Result<Arc<dyn Backend>> {
-    match &pool.kind {
-        Kind::Memory { size } => Ok(Arc::new(Memory::new(&pool.name, *size, simulated.clone()))),
-        Kind::Image(image) => Ok(ImagePool::open(settings(config, node, &pool.name, image)).await?),
+async fn open_image(settings: image::Settings) -> Result<Arc<dyn Backend>> {
+    match ImagePool::open(settings.clone()).await {
+        Err(absent @ Error::Absent { .. }) => {
+            let why = absent.sentence();
+            tracing::error!(why, "the other pools are served, and this one when it is there");
+            let name = settings.name.clone();
+            Ok(Late::begin(&name, &absent, move || {
+                let settings = settings.clone();
+                async move { Ok(ImagePool::open(settings).await? as Arc<dyn Backend>) }
+            }))
+        }
+        opened => Ok(opened?),
     }
 }
 

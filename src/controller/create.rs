@@ -40,7 +40,7 @@ pub(super) async fn create_volume(
     let pool = settings.pools.choose(wish.parameters.pool.as_deref())?;
 
     let _guard = settings.locks.try_lock(&wish.id)?;
-    let volume = match settings.pools.find(&wish.id).await? {
+    let volume = match settings.pools.find_or_make(&wish.id).await? {
         Some((home, found)) => wish.recognize(pool, home, found)?,
         None => wish.make(settings, pool).await?,
     };

@@ -22,7 +22,7 @@ pub(super) async fn create(
     let _snapshot_guard = settings.locks.try_lock(&id)?;
     // Found before the source is looked at: the repeat of an answered call is answered even when the source
     // is gone or busy.
-    let found = settings.pools.find_snapshot(&id).await?;
+    let found = settings.pools.find_snapshot_or_cut(&id).await?;
     let found = found.map(|(_, found)| same_source(found, &name, &source)).transpose()?;
     // Of what exists, too: it is no answer to somebody who needs it elsewhere.
     settings.topology().satisfies(request.accessibility_requirements.as_ref())?;

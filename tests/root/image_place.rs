@@ -195,7 +195,8 @@ fn a_device_whose_formatting_was_cut_off_is_formatted_again() {
     let own = Own::new(&disk, Place::Device(device.clone()), Provisioning::Thick);
     disk.run_with(own.settings.clone(), async |_| {});
     own.unmount();
-    // What mkfs.xfs takes back last.
+    // It was no pool yet, so that nobody remembers it. And what mkfs.xfs takes back last:
+    std::fs::remove_file(own.settings.mount_dir.join("own.known")).unwrap();
     let file = File::options().write(true).open(&device).unwrap();
     file.write_all_at(&[1], 126).unwrap();
     file.sync_all().unwrap();

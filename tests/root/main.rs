@@ -87,6 +87,7 @@ mod image_space;
 #[cfg(test)]
 mod image_support;
 mod kill;
+mod late;
 mod life;
 #[cfg(test)]
 mod limits;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use super::copy;
 use super::record::Flaw;
 use crate::error::{Error as Meaning, Noun};
@@ -34,6 +36,9 @@ pub(super) enum Error {
         "{what} {id} has lost data: its image {image} has {found}, but its record says {recorded}"
     )]
     Shortened { what: Noun, id: String, image: PathBuf, found: Bytes, recorded: Bytes },
+    /// The pool was here before, and its disk is not.
+    #[error("{0}")]
+    Missing(String),
     /// The state of the pool, of a volume or of the node does not allow it.
     #[error("{0}")]
     Unfit(String),
@@ -58,6 +63,28 @@ impl Error {
         Self::Unfit(reason.into())
     }
 
+    /// Says whether it is the disk that is the matter, and neither the config nor the driver's rights.
+    pub(super) fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Kernel(failure) | Self::FileSystem(fs::Error::Kernel(failure)) => {
+                !matches!(failure.errno(), Some(Errno::PERM | Errno::ACCESS) | None)
+            }
+            Self::FileSystem(_)
+            | Self::Copy(_)
+            | Self::NoSuch { .. }
+            | Self::Differs { .. }
+            | Self::Busy { .. }
+            | Self::InUse { .. }
+            | Self::Full { .. }
+            | Self::Damaged { .. }
+            | Self::Shortened { .. }
+            | Self::Unfit(_)
+            | Self::Meant(_)
+            | Self::Unwritable { .. } => false,
+        }
+    }
+
     /// Says whether it was space that a call to the kernel did not find.
     pub(super) fn is_no_space(&self) -> bool {
         match self {
@@ -76,6 +103,7 @@ impl Error {
             | Self::Full { .. }
             | Self::Damaged { .. }
             | Self::Shortened { .. }
+            | Self::Missing(_)
             | Self::Unfit(_)
             | Self::Meant(_)
             | Self::Unwritable { .. } => false,
@@ -92,9 +120,10 @@ impl From<Error> for Meaning {
             Error::Busy { id } => Self::Pending { id, seconds: None },
             Error::InUse { what, id, by } => Self::InUse { what, id, by },
             Error::Full { place, asked, free } => Self::Exhausted { place, asked, free },
-            Error::Damaged { .. } | Error::Shortened { .. } | Error::Unfit(_) => {
-                Self::unfit(error.to_string())
-            }
+            Error::Damaged { .. }
+            | Error::Shortened { .. }
+            | Error::Missing(_)
+            | Error::Unfit(_) => Self::unfit(error.to_string()),
             Error::Copy(error) => error.into(),
             Error::FileSystem(error) => error.into(),
             Error::Kernel(failure) => Self::internal(failure.to_string(), failure.source),

@@ -11,39 +11,56 @@ use super::error::{Error, Result};
 use super::settings::{Place, Settings};
 use crate::sys::Doing;
 
-/// Refuses to make a pool in a directory where one of this name was in use already. A device or a file of the
-/// pool's own cannot be missing unseen.
-pub(super) fn check_is_new(settings: &Settings, root: &Path) -> Result<()> {
-    if !matches!(settings.place, Place::Directory { .. }) {
+/// Refuses to make a pool in a place where one of this name was in use already. One for trying out may be begun
+/// again at any time.
+pub(super) fn check_is_new(settings: &Settings) -> Result<()> {
+    let is_trial = matches!(settings.place, Place::DefaultAt(_));
+    if is_trial || !is_known(settings)? {
         return Ok(());
     }
-    let file = file(settings);
-    let known = match fs::read_to_string(&file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        read => read.doing(|| format!("read {}", file.display()))?,
-    };
-    if Path::new(known.trim_end()) != root {
-        return Ok(());
-    }
-    Err(Error::unfit(format!(
-        "pool {} was in {root} before, but there is no pool now: is its file system mounted? To begin a new pool there, remove {file}",
-        settings.name,
-        root = root.display(),
+    let (name, place, file) = (&settings.name, place(settings), file(settings));
+    Err(Error::Missing(format!(
+        "pool {name} was in {place} before, but there is no pool now: is its file system mounted? Is it \
+         the right disk? To begin a new pool there, remove {file}",
+        place = place.display(),
         file = file.display()
     )))
 }
 
-/// Remembers that the pool is here. What is remembered already is not written again: there may be no space.
-pub(super) fn remember(settings: &Settings, root: &Path) -> Result<()> {
+/// Says whether a pool of this name was in use in this place.
+pub(super) fn is_known(settings: &Settings) -> Result<bool> {
     let file = file(settings);
-    let doing = || format!("write {}", file.display());
-    let mut text = root.as_os_str().to_owned();
-    text.push("\n");
-    if fs::read(&file).is_ok_and(|known| known == text.as_encoded_bytes()) {
+    match fs::read(&file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        read => Ok(read.doing(|| format!("read {}", file.display()))? == text(settings)),
+    }
+}
+
+/// Remembers that the pool is here. What is remembered already is not written again: there may be no space.
+pub(super) fn remember(settings: &Settings) -> Result<()> {
+    if is_known(settings)? {
         return Ok(());
     }
+    let file = file(settings);
+    let doing = || format!("write {}", file.display());
     fs::create_dir_all(&settings.mount_dir).doing(doing)?;
-    Ok(fs::write(&file, text.as_encoded_bytes()).doing(doing)?)
+    Ok(fs::write(&file, text(settings)).doing(doing)?)
+}
+
+fn text(settings: &Settings) -> Vec<u8> {
+    let mut text = place(settings).as_os_str().as_encoded_bytes().to_vec();
+    text.push(b'\n');
+    text
+}
+
+/// The path that the config gives the pool, whatever is there.
+fn place(settings: &Settings) -> &Path {
+    match &settings.place {
+        Place::Device(path)
+        | Place::File { path, .. }
+        | Place::Directory { path, .. }
+        | Place::DefaultAt(path) => path,
+    }
 }
 
 /// No pool's mount point: a pool's name has no dot.

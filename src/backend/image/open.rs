@@ -42,9 +42,21 @@ struct Opened {
 }
 
 impl ImagePool {
-    /// Opens the pool, and makes it first if there is nothing yet.
+    /// Opens the pool, and makes it first if there is nothing yet. `Absent` when it was in use in this place before
+    /// and its disk is missing or cannot be read: then it may come again, and everything else is a mistake.
     pub async fn open(settings: Settings) -> crate::error::Result<Arc<Self>> {
-        Ok(open(settings).await?)
+        let known = {
+            let settings = settings.clone();
+            blocking(move || memory::is_known(&settings)).await?
+        };
+        let place = settings.place_name();
+        match open(settings).await {
+            Err(error) if known && error.is_of_disk() => {
+                let why = crate::error::Error::from(error).sentence();
+                Err(crate::error::Error::Absent { place, why })
+            }
+            opened => Ok(opened?),
+        }
     }
 }
 
@@ -96,7 +108,7 @@ fn read(settings: &Settings, located: &Located) -> Result<Opened> {
         Some(identity) => identity.check(settings)?,
         None => make(&root, settings)?,
     }
-    memory::remember(settings, &located.root)?;
+    memory::remember(settings)?;
     ensure_directories(&root)?;
     check_file_system(&located.root, settings)?;
     let reflink = can_share(&root)?;
@@ -138,7 +150,7 @@ fn make(root: &Dir, settings: &Settings) -> Result<()> {
     if root.exists(layout::BALLAST)? {
         return Err(unmade(root, layout::BALLAST));
     }
-    memory::check_is_new(settings, root.path())?;
+    memory::check_is_new(settings)?;
     ensure_directories(root)?;
     fault::point("make pool: directories");
     Identity::new(settings).write(root)

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::mounted;
 use crate::backend::image::error::{Error, Result};
+use crate::backend::image::memory;
 use crate::backend::image::settings::Settings;
 use crate::backend::image::superblock::{self, Ours};
 use crate::fs;
@@ -38,10 +39,10 @@ pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
     let is_mounted = matches!(found, Found::Mounted);
     match found {
         Found::Mounted | Found::Formatted => {}
-        Found::HalfFormatted => format(&path).await?,
+        Found::HalfFormatted => make(&path, settings).await?,
         Found::Unknown => {
             refuse_signature(&path).await?;
-            format(&path).await?;
+            make(&path, settings).await?;
         }
     }
     blocking(move || {
@@ -99,7 +100,10 @@ async fn refuse_signature(path: &Path) -> Result<()> {
     }
 }
 
-async fn format(path: &Path) -> Result<()> {
+/// Formats the device, unless a pool was on it before: then it is another one, or has lost everything.
+async fn make(path: &Path, settings: &Settings) -> Result<()> {
+    let settings = settings.clone();
+    blocking(move || memory::check_is_new(&settings)).await?;
     let claimed = {
         let path = path.to_owned();
         blocking(move || claim(&path)).await?

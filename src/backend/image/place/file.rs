@@ -8,6 +8,7 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with}
 
 use super::mounted;
 use crate::backend::image::error::{Error, Result};
+use crate::backend::image::memory;
 use crate::backend::image::settings::Settings;
 use crate::backend::image::superblock::{self, Ours};
 use crate::fs;
@@ -43,6 +44,8 @@ pub(super) async fn prepare(file: PoolFile, settings: &Settings) -> Result<()> {
         .await?
     };
     if !exists {
+        let settings = settings.clone();
+        blocking(move || memory::check_is_new(&settings)).await?;
         make(&file).await?;
     }
     blocking(move || {
