@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use super::{Attached, Backend, Capacity, Changes, Device, Ensured, PoolFigures, Snapshots, image};
 use crate::error::{Error, Result};
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, Limits, NewSnapshot, NewVolume, Reason, Snapshot,
-    SnapshotId, StorageCondition, StorageSeverity, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
+    NewVolume, Reason, Snapshot, SnapshotId, StorageCondition, StorageSeverity, Unwell, Volume,
+    VolumeId,
 };
 
 /// How long after a try the next one is.
@@ -190,6 +191,26 @@ impl Backend for Late {
 
     fn changes(&self) -> Option<&dyn Changes> {
         self.there().ok()?.changes()
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        self.there().map_or(Some(self as &dyn Groups), |pool| pool.groups())
+    }
+}
+
+/// The groups of a pool that is not there, likewise.
+#[async_trait]
+impl Groups for Late {
+    async fn cut(&self, _wanted: &NewGroup) -> Result<Ensured<Group>> {
+        Err(self.absent())
+    }
+
+    async fn delete(&self, _id: &GroupId) -> Result<Ensured<()>> {
+        Err(self.absent())
+    }
+
+    async fn find(&self, _id: &GroupId) -> Result<Option<Group>> {
+        Err(self.absent())
     }
 }
 

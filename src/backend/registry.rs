@@ -162,13 +162,19 @@ impl Registry {
 
     /// Returns the group snapshot with the pool that holds it, or nothing when no pool does.
     pub async fn find_group(&self, id: &GroupId) -> Result<Option<(&Pool, Group)>> {
+        let mut absent = None;
         for pool in &self.pools {
             let Some(groups) = pool.backend.groups() else { continue };
-            if let Some(group) = groups.find(id).await? {
+            if let Some(group) = unless_absent(groups.find(id).await, &mut absent)? {
                 return Ok(Some((pool, group)));
             }
         }
-        Ok(None)
+        absent.map_or(Ok(None), Err)
+    }
+
+    /// Returns the same for a group that is to be cut if there is none: see [`Self::find_or_make`].
+    pub async fn find_group_or_cut(&self, id: &GroupId) -> Result<Option<(&Pool, Group)>> {
+        unless_absent(self.find_group(id).await, &mut None)
     }
 
     /// Returns at most `most` volumes of all pools behind `after`, sorted by id.

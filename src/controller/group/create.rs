@@ -17,7 +17,7 @@ pub(super) async fn create(
     let _group_guard = settings.locks.try_lock(&wanted.id)?;
     // Found before the sources are looked at: the repeat of an answered call is answered even when they are gone
     // or busy.
-    let (pool, group) = match settings.pools.find_group(&wanted.id).await? {
+    let (pool, group) = match settings.pools.find_group_or_cut(&wanted.id).await? {
         Some((pool, found)) => (pool, same(found, &wanted)?),
         None => cut(settings, &wanted).await?,
     };
