@@ -13,7 +13,7 @@ use super::pools;
 use super::rough::Rough;
 use super::unreadable::Unreadable;
 use super::volumes;
-use crate::backend::image::inspect::{Inspection, State, inspect};
+use crate::backend::image::inspect::{Inspection, State, inspect, unwell};
 use crate::backend::image::{Place, Provisioning, Settings};
 use crate::volume::Bytes;
 
@@ -64,7 +64,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     for settings in pools::image_pools(&config, &node) {
         let mut line = Line::of(&settings);
         match inspect(&settings).await {
-            Ok(State::There(pool)) => line.fill(&settings, &pool),
+            Ok(State::There(pool)) => {
+                line.fill(&settings, &pool);
+                let found = unreadable.keep(&settings.name, unwell(&settings).await);
+                line.condition.extend(found.and_then(|all| count(all.len(), "unwell")));
+            }
             Ok(State::Unmade) => line.condition.push("not made yet".to_owned()),
             Ok(State::Unmounted) => line.condition.push("not mounted: start the driver".to_owned()),
             Err(error) => {
@@ -124,7 +128,6 @@ fn place(place: &Place) -> &Path {
 
 /// Returns what is the matter with the pool, in words.
 fn condition(settings: &Settings, pool: &Inspection) -> Vec<String> {
-    let count = |number: usize, what: &str| (number > 0).then(|| format!("{number} {what}"));
     let words = [
         (pool.name != settings.name).then(|| format!("is pool {:?}", pool.name)),
         (pool.node != settings.node).then(|| format!("of node {}", pool.node)),
@@ -134,6 +137,11 @@ fn condition(settings: &Settings, pool: &Inspection) -> Vec<String> {
         count(pool.frozen.len(), "marked as frozen"),
     ];
     words.into_iter().flatten().collect()
+}
+
+/// Returns how many there are, if there are any.
+fn count(number: usize, what: &str) -> Option<String> {
+    (number > 0).then(|| format!("{number} {what}"))
 }
 
 impl Row for Line {

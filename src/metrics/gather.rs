@@ -123,7 +123,7 @@ impl<T: Send + Sync + 'static> Question<T> {
         let pool = pool.to_owned();
         tokio::spawn(async move {
             let answer = asking.await.map(Arc::new).map_err(|error| {
-                tracing::warn!(pool, "the pool cannot be asked: {}", error.sentence());
+                tracing::debug!(pool, "the pool cannot be asked: {}", error.sentence());
             });
             tell.send_replace(Some(answer.ok()));
         });

@@ -106,7 +106,7 @@ fn pools_are_shown_with_what_they_have_and_what_is_the_matter() {
 
     std::fs::write(ground.path().join(format!("pool/volumes/{id}/volume.json")), "").unwrap();
     let pools = scene.json("pools");
-    assert_eq!(find(&pools, "name", "default")["condition"], json!(["1 damaged"]));
+    assert_eq!(find(&pools, "name", "default")["condition"], json!(["1 damaged", "1 unwell"]));
     scene.stop();
     std::fs::remove_file(ground.path().join("pool/pool.json")).unwrap();
     let pools = scene.json("pools");
