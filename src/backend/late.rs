@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Attached, Backend, Capacity, Changes, Device, Ensured, PoolFigures, Snapshots, image};
+use super::{
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots, image,
+};
 use crate::error::{Error, Result};
 use crate::volume::{
     Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
