@@ -40,6 +40,16 @@ impl Bench {
     pub(crate) async fn start_with(&self, pool: &Pool, dir: &Path, more: &str) -> Result<Driver> {
         Driver::start(&self.orlop, dir, &(configuration(pool, dir) + more)).await
     }
+
+    /// Starts the driver likewise, with a log of this level.
+    pub(crate) async fn start_telling(
+        &self,
+        pool: &Pool,
+        dir: &Path,
+        level: &str,
+    ) -> Result<Driver> {
+        Driver::start_telling(&self.orlop, dir, &configuration(pool, dir), level).await
+    }
 }
 
 fn configuration(pool: &Pool, dir: &Path) -> String {

@@ -17,6 +17,7 @@ mod copies;
 mod driver;
 mod figure;
 mod fio;
+mod group;
 mod lifecycle;
 mod many;
 mod memory;
@@ -94,6 +95,7 @@ async fn measure(bench: &Bench, rows: Vec<Row>) -> Result<Vec<Figure>> {
         let measured = match row {
             Row::Lifecycle => lifecycle::measure(bench).await,
             Row::Copies => copies::measure(bench).await,
+            Row::Group => group::measure(bench).await,
             Row::Throughput => throughput::measure(bench).await,
             Row::Start => start::measure(bench).await,
             Row::Memory => memory::measure(bench).await,

@@ -34,6 +34,8 @@ pub(crate) enum Row {
     Lifecycle,
     /// Snapshots and clones of a large image.
     Copies,
+    /// A group snapshot of volumes that are being written.
+    Group,
     /// What a pod can read and write.
     Throughput,
     /// From the start of the driver to its first answer.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
+use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use orlop::csi::v1::identity_client::IdentityClient;
 use orlop::csi::v1::node_client::NodeClient;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
@@ -18,6 +19,7 @@ use super::driver::Result;
 pub(crate) struct Client {
     identity: IdentityClient<Channel>,
     controller: ControllerClient<Channel>,
+    groups: GroupControllerClient<Channel>,
     node: NodeClient<Channel>,
 }
 
@@ -36,6 +38,7 @@ impl Client {
         Self {
             identity: IdentityClient::new(channel.clone()),
             controller: ControllerClient::new(channel.clone()),
+            groups: GroupControllerClient::new(channel.clone()),
             node: NodeClient::new(channel.clone()),
         }
     }
@@ -82,6 +85,28 @@ impl Client {
         let request =
             v1::DeleteSnapshotRequest { snapshot_id, ..v1::DeleteSnapshotRequest::default() };
         self.controller.clone().delete_snapshot(request).await?;
+        Ok(())
+    }
+
+    /// Cuts the volumes at one instant and returns the group.
+    pub(crate) async fn group(&self, name: &str, of: &[&str]) -> Result<v1::VolumeGroupSnapshot> {
+        let request = v1::CreateVolumeGroupSnapshotRequest {
+            name: name.to_owned(),
+            source_volume_ids: of.iter().map(|&id| id.to_owned()).collect(),
+            ..v1::CreateVolumeGroupSnapshotRequest::default()
+        };
+        let answer = self.groups.clone().create_volume_group_snapshot(request).await?.into_inner();
+        Ok(answer.group_snapshot.ok_or("the answer holds no group")?)
+    }
+
+    pub(crate) async fn delete_group(&self, group: &v1::VolumeGroupSnapshot) -> Result<()> {
+        let members = group.snapshots.iter().map(|member| member.snapshot_id.clone());
+        let request = v1::DeleteVolumeGroupSnapshotRequest {
+            group_snapshot_id: group.group_snapshot_id.clone(),
+            snapshot_ids: members.collect(),
+            ..v1::DeleteVolumeGroupSnapshotRequest::default()
+        };
+        self.groups.clone().delete_volume_group_snapshot(request).await?;
         Ok(())
     }
 

@@ -33,10 +33,27 @@ struct Process(Child);
 impl Driver {
     /// Starts `orlop all` with this config, its socket and its log in the room.
     pub(crate) async fn start(orlop: &Path, room: &Path, config: &str) -> Result<Self> {
+        Self::start_telling(orlop, room, config, "info").await
+    }
+
+    /// Starts `orlop all` with this config, its socket and its log of this level in the room.
+    pub(crate) async fn start_telling(
+        orlop: &Path,
+        room: &Path,
+        config: &str,
+        level: &str,
+    ) -> Result<Self> {
         let (file, socket) = (room.join("orlop.yaml"), room.join("csi.sock"));
         std::fs::write(&file, config)?;
         let endpoint = OsString::from(format!("unix://{}", socket.display()));
-        let arguments = ["--config".as_ref(), file.as_os_str(), "--endpoint".as_ref(), &endpoint];
+        let arguments = [
+            "--config".as_ref(),
+            file.as_os_str(),
+            "--endpoint".as_ref(),
+            &endpoint,
+            "--log-level".as_ref(),
+            level.as_ref(),
+        ];
         Self::start_as(orlop, &arguments, &socket, &room.join("log")).await
     }
 

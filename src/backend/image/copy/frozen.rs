@@ -80,6 +80,11 @@ fn not_frozen(at: &Path, failure: Failure) -> Error {
 // === impl Settled ===
 
 impl<'a> Settled<'a> {
+    /// Writes out what was written since.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        Ok(freeze::syncfs(self.mount)?)
+    }
+
     /// Freezes the volume.
     pub(super) fn freeze(mut self) -> Result<Frozen<'a>, Error> {
         let (mount, limit) = (self.mount, self.limit);

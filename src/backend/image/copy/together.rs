@@ -49,6 +49,10 @@ fn take_in_use(copies: Vec<&Copy<'_>>) -> Result<(), Error> {
     let (settled, lifted): (Vec<_>, Vec<_>) = all(copies.clone(), settle)?.into_iter().unzip();
     let (mounted, raw): (Vec<_>, Vec<_>) =
         copies.into_iter().partition(|copy| copy.wish.mounted.is_some());
+    // Whoever was settled first has written since, while it waited for the others.
+    if settled.len() > 1 {
+        all(settled.iter().flatten().collect(), Settled::sync)?;
+    }
     let since = Instant::now();
     let frozen = all(settled.into_iter().flatten().collect(), Settled::freeze)?;
     let taken = take_now(mounted, raw, &frozen);
