@@ -8,8 +8,6 @@ use std::sync::OnceLock;
 
 use super::{Program, ToolError};
 
-const DIRECTORIES: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
-
 static SHARED: OnceLock<Programs> = OnceLock::new();
 
 /// The programs that were found, by their absolute paths.
@@ -19,9 +17,13 @@ pub struct Programs(BTreeMap<Program, PathBuf>);
 // === impl Programs ===
 
 impl Programs {
+    /// Where programs are looked for when nothing else is said.
+    pub const USUAL_DIRECTORIES: [&str; 5] =
+        ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
+
     /// Looks in the usual directories.
     pub fn find() -> Self {
-        Self::find_in(&DIRECTORIES)
+        Self::find_in(&Self::USUAL_DIRECTORIES)
     }
 
     /// Looks in these directories, the first that has a program first.

@@ -151,6 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// > The id depends on the name alone, so a repeat speaks of the same volume whatever its class has become.
     #[test]
     fn an_id_depends_on_the_name_alone() {
         let id = VolumeId::of(&Name::parse("pvc-1").unwrap());
@@ -159,6 +160,8 @@ mod tests {
         assert_ne!(id, VolumeId::of(&Name::parse("pvc-2").unwrap()));
     }
 
+    /// > An id that Orlop never gave out is that of a thing that does not exist: NOT_FOUND to those who want it, OK
+    /// > to those who want it gone. A required id that is empty is INVALID_ARGUMENT.
     #[test]
     fn what_is_no_id_does_not_exist_and_what_is_empty_is_invalid() {
         assert!(matches!(VolumeId::required(""), Err(Error::Invalid { field: "volume_id", .. })));

@@ -66,6 +66,8 @@ mod tests {
         v1::Topology { segments }
     }
 
+    /// > A volume that is wanted where the driver has no pool is RESOURCE_EXHAUSTED, so that the scheduler looks
+    /// > elsewhere.
     #[test]
     fn a_requirement_is_met_when_one_requisite_term_includes_the_node() {
         let here = Topology::of_node("n1");

@@ -85,6 +85,8 @@ pub async fn an_id_that_exists_otherwise_differs(backend: &dyn Backend) {
 }
 
 /// Volumes grow, never shrink, and an expanded one still answers its first request.
+///
+/// > A volume grows and never shrinks; asked for less than it has, it stays as it is.
 pub async fn expand_is_idempotent(backend: &dyn Backend) {
     let wanted = xfs("grows");
     backend.create(&wanted).await.unwrap();
@@ -146,6 +148,8 @@ pub async fn lists_are_sorted_and_cut(backend: &dyn Backend) {
 }
 
 /// A snapshot is cut once; source, snapshot and copy may be deleted in any order.
+///
+/// > Source, snapshot and copy may be deleted in any order.
 pub async fn sources_and_copies_go_in_any_order(backend: &dyn Backend) {
     let snapshots = backend.snapshots().unwrap();
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -173,6 +177,8 @@ pub async fn sources_and_copies_go_in_any_order(backend: &dyn Backend) {
 }
 
 /// A snapshot id that was cut from another volume differs; a source that is missing is not found.
+///
+/// > A name that was used for another source is ALREADY_EXISTS; a source that does not exist is NOT_FOUND.
 pub async fn snapshots_are_of_their_source(backend: &dyn Backend) {
     let snapshots = backend.snapshots().unwrap();
     let (one, two) = (xfs("one"), xfs("two"));
@@ -289,6 +295,8 @@ pub async fn a_group_is_whole_or_not_there(backend: &dyn Backend) {
 }
 
 /// A volume without room is refused, and what was promised is given back by its deletion.
+///
+/// > What a deleted volume had can be promised again.
 pub async fn capacity_is_honest(backend: &dyn Backend) {
     let before = backend.capacity(Content::Block).await.unwrap();
     assert!(before.largest <= before.available && before.largest > SIZE, "{before:?}");

@@ -42,6 +42,7 @@ fn with_parameter(key: &str, value: &str) -> v1::CreateVolumeRequest {
     v1::CreateVolumeRequest { parameters, ..create("pvc") }
 }
 
+/// > A request that is refused leaves nothing behind, and the sentence names the field or the thing that is wrong.
 #[tokio::test]
 async fn create_volume() {
     let mut driver = driver().await;

@@ -82,6 +82,7 @@ async fn whole(driver: &mut Driver, request: v1::GetMetadataAllocatedRequest) ->
     messages
 }
 
+/// > Each message keeps to `max_results` and repeats the type and the size.
 #[tokio::test]
 async fn each_message_keeps_to_its_size_and_repeats_what_it_is_about() {
     let pool = every_other(10_000, 5);
@@ -101,6 +102,7 @@ async fn each_message_keeps_to_its_size_and_repeats_what_it_is_about() {
     }
 }
 
+/// > A stream that is begun again at the end of the last range goes on with the next one.
 #[tokio::test]
 async fn a_stream_that_is_resumed_at_any_tuple_goes_on_as_it_was() {
     let pool = every_other(40, 3);
@@ -175,6 +177,7 @@ async fn a_request_that_cannot_be_right_is_told_so() {
     }
 }
 
+/// > Where the pool cannot tell, the call is FAILED_PRECONDITION and asks for a full backup.
 #[tokio::test]
 async fn a_pool_that_cannot_tell_asks_for_a_full_backup() {
     let mut driver = crate::simulated::driver().await;
@@ -193,6 +196,7 @@ async fn a_pool_that_cannot_tell_asks_for_a_full_backup() {
     }
 }
 
+/// > Changed blocks are advertised if a pool can tell them, and not otherwise.
 #[tokio::test]
 async fn the_service_is_advertised_where_a_pool_can_tell() {
     use orlop::csi::v1::identity_server::Identity as _;
@@ -215,6 +219,8 @@ async fn the_service_is_advertised_where_a_pool_can_tell() {
 }
 
 /// An error at any step of the way is the end of the stream; what is OK at its end is whole.
+///
+/// > Only a stream that has told everything ends with OK.
 #[tokio::test]
 async fn whatever_fails_no_stream_ends_well_without_all_of_it() {
     let mut failed = 0;
@@ -243,6 +249,7 @@ async fn whatever_fails_no_stream_ends_well_without_all_of_it() {
     assert!(failed > 20, "{failed}");
 }
 
+/// > A client that reads slowly costs no memory and keeps nobody else waiting.
 #[tokio::test]
 async fn a_client_that_does_not_read_slows_the_work_down_and_keeps_nobody_else() {
     let pool = endless();

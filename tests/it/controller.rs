@@ -37,6 +37,8 @@ async fn a_volume_is_what_was_asked_and_a_repeat_is_the_same_answer() {
     }
 }
 
+/// > A name that exists with another size, file system, access type, block size or source is ALREADY_EXISTS, and what
+/// > exists stays as it is.
 #[tokio::test]
 async fn what_differs_from_the_existing_volume_is_already_exists() {
     let mut driver = driver().await;
@@ -69,6 +71,7 @@ async fn what_differs_from_the_existing_volume_is_already_exists() {
     }
 }
 
+/// > A volume that was expanded since is still the answer to its first request.
 #[tokio::test]
 async fn an_expanded_volume_still_answers_its_first_request() {
     let mut driver = driver().await;
@@ -82,6 +85,8 @@ async fn an_expanded_volume_still_answers_its_first_request() {
     assert_eq!(made(&mut driver, create("pvc-1")).await.capacity_bytes, 700 * MIB);
 }
 
+/// > A full pool is RESOURCE_EXHAUSTED to who creates, OUT_OF_RANGE to who expands, and FAILED_PRECONDITION to who
+/// > snapshots.
 #[tokio::test]
 async fn a_full_pool_means_another_thing_to_each_caller() {
     let mut driver = driver().await;
@@ -99,6 +104,8 @@ async fn a_full_pool_means_another_thing_to_each_caller() {
     refused(second, Code::FailedPrecondition, "no room");
 }
 
+/// > A copy has the size, the content and the block size of its source where nothing else is asked for; the repeat of
+/// > an answered call is answered though the source is gone.
 #[tokio::test]
 async fn copies_take_over_size_and_content_and_outlive_their_source() {
     let mut driver = driver().await;
@@ -126,6 +133,8 @@ async fn copies_take_over_size_and_content_and_outlive_their_source() {
     refused(driver.controller.create_volume(again).await, Code::NotFound, &cut.snapshot_id);
 }
 
+/// > A copy may be larger than its source, never smaller (OUT_OF_RANGE), and is of the same file system and access
+/// > type (INVALID_ARGUMENT).
 #[tokio::test]
 async fn a_copy_that_its_source_cannot_become_is_refused() {
     let mut driver = driver().await;
@@ -146,6 +155,8 @@ async fn a_copy_that_its_source_cannot_become_is_refused() {
     }
 }
 
+/// > A volume is attached to a node once; asked for otherwise on that node it is ALREADY_EXISTS, an unknown node or
+/// > volume is NOT_FOUND, and detaching what is not attached is OK.
 #[tokio::test]
 async fn fencing_lets_one_node_have_a_single_node_volume() {
     let mut driver = driver().await;
@@ -166,6 +177,7 @@ async fn fencing_lets_one_node_have_a_single_node_volume() {
     }
 }
 
+/// > A node never has more volumes attached than `maxVolumesPerNode`: one more is RESOURCE_EXHAUSTED.
 #[tokio::test]
 async fn a_node_gets_no_more_volumes_than_its_limit() {
     let mut driver = driver().await;
@@ -182,6 +194,8 @@ async fn a_node_gets_no_more_volumes_than_its_limit() {
     driver.controller.controller_publish_volume(attach(&ids[2], NODE)).await.unwrap();
 }
 
+/// > A list that is read in pages has each entry once, in the order of ids; a token that was never given out is
+/// > ABORTED.
 #[tokio::test]
 async fn pages_hold_each_entry_once_and_bad_tokens_are_aborted() {
     let mut driver = driver().await;
@@ -207,6 +221,7 @@ async fn pages_hold_each_entry_once_and_bad_tokens_are_aborted() {
     refused(driver.controller.list_volumes(negative).await, Code::InvalidArgument, "-1");
 }
 
+/// > On one volume or snapshot one call works at a time; a second one is ABORTED at once. Reads wait for nobody.
 #[tokio::test]
 async fn a_busy_id_is_aborted_and_reads_wait_for_nothing() {
     let mut driver = driver().await;
@@ -220,6 +235,7 @@ async fn a_busy_id_is_aborted_and_reads_wait_for_nothing() {
     driver.controller.delete_volume(delete(&volume.volume_id)).await.unwrap();
 }
 
+/// > Where a volume is attached is told as it is now.
 #[tokio::test]
 async fn attachments_are_told_as_they_are() {
     let mut driver = driver().await;
@@ -249,6 +265,8 @@ fn on(node: &str) -> Option<v1::TopologyRequirement> {
     Some(v1::TopologyRequirement { requisite: term.clone(), preferred: term })
 }
 
+/// > A snapshot says where it can be restored, unless the request left no choice, and is made nowhere else
+/// > (RESOURCE_EXHAUSTED).
 #[tokio::test]
 async fn a_snapshot_says_where_it_can_be_restored_and_is_made_nowhere_else() {
     let mut driver = driver().await;

@@ -169,6 +169,7 @@ async fn ask(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
+    /// > No request, however wrong, ends the driver or is answered with INTERNAL.
     #[test]
     fn no_request_makes_the_driver_panic_or_fail_inside(
         requests in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..120), 1..60),

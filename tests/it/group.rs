@@ -46,6 +46,8 @@ async fn listed(driver: &mut Driver) -> Vec<v1::Snapshot> {
     all.into_inner().entries.into_iter().map(|entry| entry.snapshot.unwrap()).collect()
 }
 
+/// > The first answer has all members, and a repeat is the same, in whatever order the sources are named and whether
+/// > they are still there or not.
 #[tokio::test]
 async fn a_group_is_one_answer_with_all_its_members_and_a_repeat_is_the_same() {
     let mut driver = driver().await;
@@ -73,6 +75,7 @@ async fn a_group_is_one_answer_with_all_its_members_and_a_repeat_is_the_same() {
     assert_eq!(listed(&mut driver).await, made.snapshots);
 }
 
+/// > A member is deleted with its group alone (INVALID_ARGUMENT), and can be restored like any snapshot.
 #[tokio::test]
 async fn a_member_goes_with_its_group_alone() {
     let mut driver = driver().await;
@@ -115,6 +118,7 @@ async fn what_differs_from_the_existing_group_is_already_exists() {
     assert_eq!(listed(&mut driver).await, made.snapshots);
 }
 
+/// > A list of members that is not the group's is INVALID_ARGUMENT, and nothing is deleted.
 #[tokio::test]
 async fn a_list_of_members_that_is_not_the_groups_is_refused() {
     let mut driver = driver().await;
@@ -156,6 +160,7 @@ async fn what_cannot_be_cut_leaves_nothing() {
     assert!(driver.locks.held().is_empty());
 }
 
+/// > Volumes of different pools have no instant in common: FAILED_PRECONDITION.
 #[tokio::test]
 async fn volumes_of_different_pools_have_no_instant_in_common() {
     let host = Simulated::default();

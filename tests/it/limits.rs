@@ -79,6 +79,7 @@ async fn the_capability_is_told() {
     assert!(told.any(is_modify));
 }
 
+/// > Keys that a call does not name stay as they are.
 #[tokio::test]
 async fn keys_that_are_not_named_stay_and_a_repeat_changes_nothing() {
     let mut rig = Rig::new().await;
@@ -97,6 +98,7 @@ async fn keys_that_are_not_named_stay_and_a_repeat_changes_nothing() {
     }
 }
 
+/// > Of a call with one wrong key or value nothing is applied.
 #[tokio::test]
 async fn of_a_request_with_a_mistake_nothing_is_applied() {
     let mut rig = Rig::new().await;
@@ -131,6 +133,7 @@ async fn an_unknown_volume_is_not_found_whatever_is_asked() {
     );
 }
 
+/// > A volume whose limits were changed since is still the answer to its first request.
 #[tokio::test]
 async fn a_repeat_of_create_is_compared_with_what_was_asked_at_first() {
     let mut rig = Rig::new().await;
@@ -171,6 +174,7 @@ async fn validate_confirms_the_limits_that_there_are_now() {
     }
 }
 
+/// > A new limit holds where the volume is published when the call is answered, and no longer than it is published.
 #[tokio::test]
 async fn the_node_holds_them_from_publish_to_unpublish_and_changes_them_at_once() {
     let mut rig = Rig::new().await;
@@ -189,6 +193,7 @@ async fn the_node_holds_them_from_publish_to_unpublish_and_changes_them_at_once(
     assert_eq!(rig.held(&id).await, Limits::NONE);
 }
 
+/// > Limits survive the driver: the next one sets them again.
 #[tokio::test]
 async fn a_new_driver_sets_them_again() {
     let mut rig = Rig::new().await;

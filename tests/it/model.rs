@@ -8,6 +8,8 @@ use crate::simulated::unlimited;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
+    /// > Whatever calls are made, in whatever order and however often, each is answered as a model of a few lines
+    /// > answers it.
     #[test]
     fn the_driver_answers_as_the_model(operations in operations(60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -20,6 +20,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, tonic::Status>) -> Code {
     outcome.unwrap_err().code()
 }
 
+/// > A call that is made again with the same arguments succeeds again, changes nothing more, and is answered alike.
 #[tokio::test]
 async fn a_volume_goes_to_its_pod_and_back_and_every_call_may_be_repeated() {
     let mut driver = driver().await;
@@ -52,6 +53,7 @@ async fn a_volume_goes_to_its_pod_and_back_and_every_call_may_be_repeated() {
     }
 }
 
+/// > Where nothing is mounted at the staging path, as after a reboot, publishing stages first.
 #[tokio::test]
 async fn publish_without_a_stage_stages_first() {
     let mut driver = driver().await;
@@ -75,6 +77,8 @@ async fn something_else_at_the_staging_path_is_a_failed_precondition() {
     assert_eq!(code(second), Code::FailedPrecondition);
 }
 
+/// > A second path on the node is published for the MULTI modes; otherwise it is FAILED_PRECONDITION. The same path
+/// > with other arguments is ALREADY_EXISTS.
 #[tokio::test]
 async fn the_second_publish_follows_the_access_mode() {
     use Mode::{
@@ -112,6 +116,8 @@ async fn the_second_publish_follows_the_access_mode() {
     }
 }
 
+/// > A volume is used with the file system and access type that it was created with, or not at all
+/// > (FAILED_PRECONDITION).
 #[tokio::test]
 async fn a_volume_is_used_as_it_was_created_or_not_at_all() {
     let mut driver = driver().await;
@@ -144,6 +150,7 @@ async fn a_raw_volume_is_a_file_at_its_target() {
     assert!(!driver.path("target").exists());
 }
 
+/// > Deleting what does not exist is OK, whatever the id looks like.
 #[tokio::test]
 async fn undoing_what_never_was_succeeds() {
     let mut driver = driver().await;
@@ -155,6 +162,7 @@ async fn undoing_what_never_was_succeeds() {
     }
 }
 
+/// > Statistics are those of the volume at the path; a path that is not the volume's own is NOT_FOUND.
 #[tokio::test]
 async fn a_path_that_is_not_the_volumes_own_is_not_found() {
     let mut driver = driver().await;

@@ -152,6 +152,7 @@ async fn live(fails_at: u64, when: When) -> bool {
     faulty.has_failed()
 }
 
+/// > A call that failed at any of its steps, before or after the step was done, can be made again and then succeeds.
 #[tokio::test]
 async fn a_failure_at_any_step_is_finished_by_the_same_call_again() {
     for when in [When::Before, When::After] {

@@ -98,6 +98,7 @@ fn delete(id: &str) -> Request<v1::DeleteVolumeRequest> {
     Request::new(v1::DeleteVolumeRequest { volume_id: id.to_owned(), ..Default::default() })
 }
 
+/// > A call goes on when its client has gone or its deadline is over, and keeps its volume until it has ended.
 #[tokio::test]
 async fn work_and_its_lock_outlive_a_client_with_a_deadline() {
     let server = Running::start().await;
@@ -116,6 +117,7 @@ async fn work_and_its_lock_outlive_a_client_with_a_deadline() {
     assert!(server.calls.running().is_empty() && server.locks.held().is_empty());
 }
 
+/// > A defect in one call is INTERNAL for that call; the others, and the next one, work.
 #[tokio::test]
 async fn a_panic_is_internal_and_the_connection_goes_on() {
     let server = Running::start().await;
@@ -135,6 +137,7 @@ async fn an_unknown_call_is_unimplemented() {
     assert_eq!(status.code(), Code::Unimplemented);
 }
 
+/// > A driver that is asked to stop accepts nothing new and finishes what began.
 #[tokio::test]
 async fn what_began_is_finished_and_nothing_new_is_accepted() {
     let server = Running::start().await;
@@ -153,6 +156,7 @@ async fn what_began_is_finished_and_nothing_new_is_accepted() {
     call.await.unwrap().unwrap();
 }
 
+/// > What a stopping driver cannot finish within `shutdownGrace` it gives up.
 #[tokio::test]
 async fn what_cannot_be_finished_is_given_up_at_the_limit() {
     let server = Running::start().await;

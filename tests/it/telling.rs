@@ -77,7 +77,12 @@ impl Changes for Blocks {
 
 /// Returns the Controller service on the pool.
 pub fn controller(backend: Arc<dyn Backend>) -> Controller {
-    Controller::new(controller::Settings {
+    Controller::new(settings(backend))
+}
+
+/// Returns what a Controller service on the pool is made of.
+pub fn settings(backend: Arc<dyn Backend>) -> controller::Settings {
+    controller::Settings {
         pools: Registry::new(vec![Pool { name: "default".to_owned(), backend }]),
         locks: Locks::default(),
         node: crate::driver::NODE.to_owned(),
@@ -86,5 +91,5 @@ pub fn controller(backend: Arc<dyn Backend>) -> Controller {
         attaching: tokio::sync::Mutex::default(),
         default_size: Bytes::gib(1),
         enforcer: None,
-    })
+    }
 }

@@ -18,6 +18,7 @@ async fn unpublish(rig: &mut Rig, id: &str, target: &Path) -> Result<(), Status>
     rig.driver.node.node_unpublish_volume(request).await.map(drop)
 }
 
+/// > A mount that is busy for a moment is waited for; one that is in use is FAILED_PRECONDITION, and the pod goes on.
 #[test]
 fn a_mount_that_is_busy_for_a_moment_is_unmounted_and_one_in_use_is_not() {
     with_rig(async |mut rig| {

@@ -189,6 +189,8 @@ fn volumes_and_snapshots_are_seen_beside_the_driver() {
     scene.stop();
 }
 
+/// > The record of an attachment that was forgotten can be cleared by an admin, but only while nothing uses the
+/// > volume.
 #[test]
 fn detach_clears_a_record_only_when_nothing_uses_the_volume() {
     in_mount_namespace();

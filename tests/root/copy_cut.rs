@@ -64,13 +64,13 @@ impl Volume {
 }
 
 #[test]
-fn the_copy_is_of_one_moment() {
+fn a_busy_writer_does_not_make_copies_impossible() {
     in_mount_namespace();
     for fs in FsType::ALL {
         let volume = Volume::new(fs);
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| write_in_order(volume.mounted.at(), &done));
+            scope.spawn(|| keep_writing(volume.mounted.at(), &done));
             std::thread::sleep(Duration::from_millis(300));
             cut(&volume.wish()).unwrap();
             done.store(true, Ordering::Relaxed);
@@ -81,8 +81,7 @@ fn the_copy_is_of_one_moment() {
     }
 }
 
-/// Keeps writing; what a copy holds of it is compared in `copy_finish`.
-fn write_in_order(at: &Path, done: &AtomicBool) {
+fn keep_writing(at: &Path, done: &AtomicBool) {
     for number in 0.. {
         std::fs::write(at.join("file"), vec![0; 1 << 16]).unwrap();
         if done.load(Ordering::Relaxed) || number > 100_000 {
@@ -91,6 +90,8 @@ fn write_in_order(at: &Path, done: &AtomicBool) {
     }
 }
 
+/// > A mounted file system is held still for at most `freezeLimit`; a copy that takes longer is given up, and the
+/// > volume goes on.
 #[test]
 fn a_copy_that_takes_too_long_is_given_up_and_the_volume_goes_on() {
     in_mount_namespace();

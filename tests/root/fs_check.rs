@@ -72,6 +72,8 @@ fn flagged_errors_are_looked_into_and_a_clean_one_is_left_alone() {
     assert!(!superblock(&image).contains("clean with errors"));
 }
 
+/// > An ext4 is checked before it is mounted where its journal is dirty or an error is flagged; what e2fsck does not
+/// > dare to repair is FAILED_PRECONDITION.
 #[test]
 fn what_e2fsck_does_not_dare_is_for_a_person() {
     in_mount_namespace();

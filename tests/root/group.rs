@@ -185,6 +185,8 @@ async fn pairs_are_in_order(mut rig: Rig, kinds: Vec<v1::VolumeCapability>) -> R
     rig
 }
 
+/// > All members are cut at one instant of the writes to all of them: who writes to one volume and then to another
+/// > never finds the second write in a group without the first.
 #[test]
 fn no_pair_of_mounted_volumes_is_cut_out_of_order() {
     with_rig(|rig| pairs_are_in_order(rig, vec![fs("xfs"), fs("ext4")]));
@@ -226,6 +228,9 @@ fn snapshots_that_are_cut_one_after_the_other_are_out_of_order() {
 }
 
 /// Nobody can hold raw devices still: of two, the cut is of one instant or it is refused.
+///
+/// > Raw volumes cannot be frozen: they are cut at an instant at which none of them was written to, or not at all
+/// > (FAILED_PRECONDITION).
 #[test]
 fn two_raw_volumes_are_cut_at_one_instant_or_not_at_all() {
     with_rig(|mut rig| async move {
@@ -283,6 +288,7 @@ fn is_empty(rig: &Rig, places: &[&str]) {
     }
 }
 
+/// > Where one member cannot be cut, every volume goes on, and no member is left.
 #[test]
 fn a_member_that_cannot_be_frozen_thaws_all_and_leaves_nothing() {
     with_rig(|mut rig| async move {

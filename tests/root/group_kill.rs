@@ -131,6 +131,7 @@ async fn live(room: &Path, kill: u32) -> bool {
     died
 }
 
+/// > A driver that is killed at any step leaves the whole group or nothing of it.
 #[test]
 fn a_group_is_whole_or_gone_after_a_kill_at_any_step() {
     in_mount_namespace();

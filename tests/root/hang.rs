@@ -61,6 +61,7 @@ async fn pid_in(path: &Path) -> Pid {
     }
 }
 
+/// > A program that hangs delays its own volume only.
 #[test]
 fn a_program_that_hangs_delays_its_own_volume_alone() {
     in_mount_namespace();
@@ -115,6 +116,8 @@ fn a_program_that_hangs_delays_its_own_volume_alone() {
 }
 
 /// kubelet must get rid of its mounts when the pool's disk is gone.
+///
+/// > Both work on a pool whose disk is dead.
 #[test]
 fn unpublish_and_unstage_work_on_a_dead_pool() {
     in_mount_namespace();

@@ -84,6 +84,7 @@ fn device_at(path: &Path) -> LoopDevice {
     LoopDevice::numbered(mount_at(path).device).unwrap().unwrap()
 }
 
+/// > What is well has no condition, and what does not exist is NOT_FOUND.
 #[test]
 fn what_is_well_has_no_condition_and_what_is_not_there_no_health() {
     with_rig(async |mut rig| {
@@ -152,6 +153,7 @@ fn those_that_are_unwell_are_listed_in_pages() {
     });
 }
 
+/// > An image that is missing or shorter than recorded is DATA_LOSS.
 #[test]
 fn an_image_that_is_missing_or_short_is_data_loss() {
     with_rig(async |mut rig| {

@@ -35,6 +35,7 @@ async fn in_time<T>(work: impl Future<Output = T>) -> T {
     answer
 }
 
+/// > Health and statistics are answered within two seconds, whatever hangs, and that it hangs is the finding.
 #[test]
 fn a_pool_whose_disk_hangs_is_unreachable_until_it_answers_again() {
     in_mount_namespace();

@@ -10,6 +10,7 @@ use orlop::volume::{AccessMode, Attachment, BlockSize, Bytes, Content, FsType, N
 use crate::image_support::{Disk, block, ext4, wish, xfs};
 use crate::support::{Mounted, new_dir};
 
+/// > A volume leaves no loop device behind when it is unstaged.
 #[test]
 fn each_content_can_be_used_and_leaves_no_device() {
     let disk = Disk::new();
@@ -84,6 +85,7 @@ fn a_device_that_refused_writes_takes_them_for_its_next_image() {
     });
 }
 
+/// > An image is never behind two loop devices.
 #[test]
 fn never_are_there_two_devices_of_one_image() {
     Disk::new().run(async |pool| {
@@ -124,6 +126,7 @@ fn a_block_size_of_512_is_had_on_request() {
     });
 }
 
+/// > An image that lost its end is not attached.
 #[test]
 fn an_image_that_lost_its_end_is_not_attached() {
     let disk = Disk::new();

@@ -227,6 +227,8 @@ fn property(cases: u32, settings: impl Fn(&Disk) -> Settings) {
     });
 }
 
+/// > An earlier snapshot, with the ranges of GetMetadataDelta copied over it from the later one, is the later one,
+/// > byte for byte.
 #[test]
 fn base_and_delta_are_the_target_in_a_thin_pool() {
     property(24, Disk::thin);
@@ -238,6 +240,8 @@ fn base_and_delta_are_the_target_in_a_thick_pool() {
 }
 
 /// Of a volume on which little was written, little is told: neither what was given space nor what was shared.
+///
+/// > Ranges that were never written are not told.
 #[test]
 fn what_was_not_written_is_not_told() {
     let disk = Disk::new();
@@ -296,6 +300,8 @@ fn a_deleted_snapshot_is_not_found_and_neither_is_another_of_its_name() {
 }
 
 /// While a snapshot is deleted and emptied, an answer about it is whole or an error.
+///
+/// > An answer beside a delete is whole, or no answer.
 #[test]
 fn an_answer_beside_a_delete_is_whole_or_none() {
     // More than one question to the kernel, so that the end comes between two.

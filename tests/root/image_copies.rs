@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Settings};
@@ -42,6 +43,7 @@ fn read(at: &Path) -> String {
     std::fs::read_to_string(at.join("file")).unwrap()
 }
 
+/// > A copy can be mounted beside its source on one node: its file system has a UUID of its own, and fills its size.
 #[test]
 fn a_copy_of_a_mounted_volume_is_mounted_beside_it_and_fills_its_image() {
     let disk = Disk::new();
@@ -80,7 +82,64 @@ async fn everything_goes(pool: &Arc<ImagePool>, volumes: [&VolumeId; 3], cut: &S
     pool.snapshots().unwrap().delete(cut).await.unwrap();
 }
 
+/// Two files are written in turns, each number into the first and then into the second: one moment has the same number
+/// in both, or one more in the first.
+///
+/// > A snapshot of a mounted file system is of one moment: what was written before it is in it, and nothing that was
+/// > written after something that is missing.
+#[test]
+fn a_snapshot_of_a_volume_that_is_written_is_of_one_moment() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        for fs in FsType::ALL {
+            let source = wish(&format!("written {fs}"), Content::FileSystem(fs), SIZE);
+            pool.create(&source).await.unwrap();
+            let (_mounted, at) = stage(&disk, &pool, &source).await;
+            let done = Arc::new(AtomicBool::new(false));
+            let writer = std::thread::spawn({
+                let (at, done) = (at.clone(), done.clone());
+                move || count_in_turns(&at, &done)
+            });
+            let mut last = 0;
+            for round in 0..3 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                let cut = cut_of(&format!("cut {fs} {round}"), &source.id);
+                pool.snapshots().unwrap().cut(&cut).await.unwrap();
+                let from = Source::Snapshot(cut.id);
+                let copy = copy_of(&format!("copy {fs} {round}"), from, source.content, SIZE);
+                pool.create(&copy).await.unwrap();
+                let (_mounted, at) = stage(&disk, &pool, &copy).await;
+                let (first, second) = (number(&at.join("first")), number(&at.join("second")));
+                assert!(first == second || first == second + 1, "{fs}: {first} and {second}");
+                assert!(second > last, "{fs}: {second} after {last}");
+                last = first;
+            }
+            done.store(true, Ordering::Relaxed);
+            writer.join().unwrap();
+        }
+    });
+}
+
+fn count_in_turns(at: &Path, done: &AtomicBool) {
+    use std::os::unix::fs::FileExt;
+    let files = ["first", "second"].map(|name| std::fs::File::create(at.join(name)).unwrap());
+    for number in 1u64.. {
+        for file in &files {
+            file.write_all_at(&number.to_le_bytes(), 0).unwrap();
+        }
+        if done.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+fn number(file: &Path) -> u64 {
+    u64::from_le_bytes(std::fs::read(file).unwrap().try_into().unwrap())
+}
+
 /// XFS formatted for smaller blocks would not mount again after its first snapshot, for ever.
+///
+/// > A volume can be staged whatever became of its snapshots.
 #[test]
 fn a_volume_is_staged_again_after_its_snapshot_is_gone() {
     let disk = Disk::new();
@@ -101,6 +160,7 @@ fn a_volume_is_staged_again_after_its_snapshot_is_gone() {
     });
 }
 
+/// > A copy has all that its source had when it was made, and needs neither the source nor the snapshot from then on.
 #[test]
 fn a_copy_needs_nothing_of_what_it_was_made_from() {
     let disk = Disk::new();
@@ -127,6 +187,7 @@ fn a_copy_needs_nothing_of_what_it_was_made_from() {
     });
 }
 
+/// > Any number of copies of one source can be made at once.
 #[test]
 fn many_copies_of_one_source_are_made_at_once() {
     let disk = Disk::new();
@@ -150,6 +211,7 @@ fn many_copies_of_one_source_are_made_at_once() {
     });
 }
 
+/// > A snapshot of a raw volume holds all that was written to the device before the call, as after a power cut.
 #[test]
 fn a_raw_volume_is_copied_while_it_is_a_device() {
     use std::os::unix::fs::FileExt;
@@ -171,6 +233,7 @@ fn a_raw_volume_is_copied_while_it_is_a_device() {
     });
 }
 
+/// > What a killed driver left frozen is thawed at the next start, and nothing else is.
 #[test]
 fn a_volume_that_was_frozen_by_a_killed_driver_is_thawed_and_no_other() {
     let disk = Disk::new();
@@ -222,6 +285,7 @@ fn a_frozen_volume_whose_mounts_are_gone_is_thawed_and_lets_its_device_go() {
     }
 }
 
+/// > Where a pool cannot share blocks, only what nobody writes is copied; the rest is FAILED_PRECONDITION.
 #[test]
 fn without_reflink_only_what_nobody_writes_is_copied() {
     let disk = Disk::with(2 << 30, "ext4");
@@ -260,6 +324,7 @@ fn a_device_that_is_used_where_nobody_sees_it_is_not_copied() {
     });
 }
 
+/// > A snapshot without room leaves nothing, and can be deleted.
 #[test]
 fn a_snapshot_without_room_leaves_nothing() {
     let disk = Disk::new();

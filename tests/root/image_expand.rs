@@ -21,6 +21,7 @@ fn length(disk: &Disk, wanted: &NewVolume) -> Bytes {
     Bytes(std::fs::metadata(image(disk, wanted)).unwrap().len())
 }
 
+/// > A mounted volume grows under its pod.
 #[test]
 fn a_mounted_volume_grows_under_its_pod() {
     let disk = Disk::new();
@@ -81,6 +82,7 @@ fn a_copy_grows_before_it_is_ever_mounted() {
     });
 }
 
+/// > An expand that was killed is finished by the next.
 #[test]
 fn an_expand_that_was_killed_is_finished_by_the_next() {
     let disk = Disk::new();
@@ -106,6 +108,7 @@ fn an_expand_that_was_killed_is_finished_by_the_next() {
     });
 }
 
+/// > An expand without room changes nothing.
 #[test]
 fn an_expand_without_room_changes_nothing() {
     let disk = Disk::new();
@@ -150,6 +153,7 @@ fn an_expand_that_was_killed_and_never_asked_for_again_is_taken_back() {
     });
 }
 
+/// > Data behind the end that a record knows of is never cut off.
 #[test]
 fn data_that_no_record_knows_of_is_never_cut_off() {
     let disk = Disk::new();

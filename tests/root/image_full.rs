@@ -155,6 +155,8 @@ fn a_full_pool_without_its_ballast_lets_everything_go_all_the_same() {
 }
 
 /// A driver was killed between the mark and the end of a delete.
+///
+/// > What was deleted is never there again, whenever the driver was killed.
 #[test]
 fn what_has_ceased_is_never_real_again() {
     let disk = Disk::new();
@@ -197,6 +199,8 @@ fn what_has_ceased_is_never_real_again() {
 }
 
 /// The whole way that an orchestrator takes a pod's volume away.
+///
+/// > A pool without one free block lets everything go: volumes are unpublished, unstaged, detached and deleted.
 #[test]
 fn unpublish_unstage_detach_and_delete_work_on_a_full_pool() {
     with_rig(|mut rig| async {

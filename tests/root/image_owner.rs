@@ -8,6 +8,7 @@ use orlop::backend::image::{ImagePool, Settings};
 
 use crate::image_support::{Disk, block, unfit};
 
+/// > A pool of another node is refused until it is adopted.
 #[test]
 fn another_node_is_refused_until_it_adopts_the_pool() {
     let disk = Disk::new();
@@ -27,6 +28,7 @@ fn another_node_is_refused_until_it_adopts_the_pool() {
     assert!(disk.refused(disk.thin()).contains(r#"belongs to node "n2""#));
 }
 
+/// > A pool has one driver at a time.
 #[test]
 fn a_pool_has_one_owner_at_a_time() {
     let disk = Disk::new();
@@ -40,6 +42,7 @@ fn a_pool_has_one_owner_at_a_time() {
     disk.run(async |_| {});
 }
 
+/// > Volumes that are in use stay so while no driver runs, and the next driver finds them.
 #[test]
 fn the_pool_is_found_again_by_the_next_driver() {
     let disk = Disk::new();
@@ -58,6 +61,7 @@ fn the_pool_is_found_again_by_the_next_driver() {
     });
 }
 
+/// > A pool in a format that a newer Orlop wrote is refused and untouched.
 #[test]
 fn what_the_pool_says_of_itself_is_believed_or_refused() {
     let disk = Disk::new();

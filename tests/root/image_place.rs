@@ -46,6 +46,7 @@ fn a_file_is_made_whole_and_found_again() {
     assert!(blocks * 512 >= 1 << 30, "{blocks}");
 }
 
+/// > A pool grows with its file, and never shrinks.
 #[test]
 fn a_pool_grows_with_its_file_and_never_shrinks() {
     let disk = Disk::new();
@@ -112,6 +113,7 @@ fn a_file_that_does_not_fit_leaves_nothing_behind() {
     assert!(!path.exists() && !disk.outside().join("disk/pool.img.new").exists());
 }
 
+/// > A file that Orlop did not make is refused and untouched.
 #[test]
 fn a_file_of_somebody_else_is_refused() {
     let disk = Disk::new();
@@ -147,6 +149,7 @@ fn a_blank_device_becomes_a_pool_once() {
     }
 }
 
+/// > A device that holds anything is refused and untouched.
 #[test]
 fn a_device_with_any_signature_is_refused_and_untouched() {
     let disk = Disk::new();

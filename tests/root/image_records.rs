@@ -47,6 +47,7 @@ const DAMAGES: [(&str, &str, Damage); 10] = [
     }),
 ];
 
+/// > A record that is damaged hurts its own volume alone, and is never written over.
 #[test]
 fn a_damaged_record_hurts_its_own_volume_alone() {
     let disk = Disk::new();
@@ -264,6 +265,7 @@ fn an_empty_directory_in_the_way_is_not_replaced() {
     });
 }
 
+/// > A volume is there whole, with its record, its size and its file system, or it is not there.
 #[test]
 fn a_volume_appears_whole_or_not_at_all() {
     let disk = Disk::new();

@@ -37,12 +37,14 @@ fn overdraws(disk: &Disk, settings: Settings) {
     });
 }
 
+/// > A hundred calls at once never promise more than a thick pool has.
 #[test]
 fn a_hundred_creates_at_once_never_overdraw_a_thick_pool() {
     let disk = Disk::new();
     overdraws(&disk, disk.thick());
 }
 
+/// > A hundred calls at once never promise more than a thin pool may.
 #[test]
 fn a_hundred_creates_at_once_never_overdraw_a_thin_pool() {
     let disk = Disk::new();
@@ -62,6 +64,7 @@ async fn write_all(pool: &ImagePool, wanted: &NewVolume, byte: u8) {
     pool.detach(&wanted.id).await.unwrap();
 }
 
+/// > Every byte that a thick pool has promised can be written, also after snapshots.
 #[test]
 fn every_byte_that_a_thick_pool_has_promised_can_be_written() {
     let disk = Disk::new();
@@ -86,6 +89,7 @@ fn every_byte_that_a_thick_pool_has_promised_can_be_written() {
     });
 }
 
+/// > The space of a deleted volume is promised to nobody until its blocks are free.
 #[test]
 fn what_is_being_removed_counts_until_its_blocks_are_free() {
     let disk = Disk::new();

@@ -223,6 +223,8 @@ pub(crate) fn assert_clean(room: &Path, kill: u32) {
     }
 }
 
+/// > A driver that is killed between any two steps that change a disk has lost and leaked nothing: the same call made
+/// > again to the next driver finishes what was begun, and the undoing calls leave nothing over.
 #[test]
 fn a_kill_at_any_step_is_finished_by_the_same_call_again() {
     in_mount_namespace();

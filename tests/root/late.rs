@@ -21,6 +21,8 @@ fn in_pool(name: &str, pool: &str) -> v1::CreateVolumeRequest {
     v1::CreateVolumeRequest { parameters, ..create(name) }
 }
 
+/// > A pool whose disk is missing at the start keeps no other pool from being served, and is served when the disk is
+/// > there.
 #[test]
 fn the_others_are_served_until_a_missing_disk_is_there_again() {
     in_mount_namespace();
@@ -97,6 +99,8 @@ fn the_others_are_served_until_a_missing_disk_is_there_again() {
 }
 
 /// A blank disk in the place of the pool's, or nothing where its file was, is not a new pool.
+///
+/// > A blank disk in the place of a pool's is not made a new pool.
 #[test]
 fn what_was_a_pool_is_not_made_anew_on_another_disk() {
     use crate::image_support::{Disk, Own, block};

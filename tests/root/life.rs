@@ -109,6 +109,7 @@ async fn grow(rig: &mut Rig, id: &str, at: &Path, capability: &v1::VolumeCapabil
     assert!(size(at) > before + (400 << 20), "{before} → {}", size(at));
 }
 
+/// > A volume that a pod uses is not deleted: FAILED_PRECONDITION, and the pod goes on.
 #[test]
 fn xfs() {
     with_rig(|rig| live(rig, file_system("xfs", Mode::SingleNodeWriter)));

@@ -146,6 +146,7 @@ async fn held_raised_and_gone(mut rig: Rig, mut request: v1::CreateVolumeRequest
     rig
 }
 
+/// > A file system is not read or written faster than its limit by a pod that has it.
 #[test]
 fn a_file_system_is_limited_while_a_pod_has_it() {
     with_rig(|rig| held_raised_and_gone(rig, create("limited")));

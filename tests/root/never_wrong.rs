@@ -31,6 +31,9 @@ async fn published(rig: &mut Rig, name: &str) -> (String, String, String) {
 }
 
 /// Another volume's file system at the staging path is never bound for a pod.
+///
+/// > What a pod gets is this volume: a staging path where something else is mounted is FAILED_PRECONDITION, and
+/// > nothing is published.
 #[test]
 fn publish_checks_that_the_staging_path_holds_this_volume() {
     with_rig(|mut rig| async {
@@ -60,6 +63,7 @@ fn publish_checks_that_the_staging_path_holds_this_volume() {
     });
 }
 
+/// > Staging and publishing again leave one mount.
 #[test]
 fn publish_and_stage_twice_leave_one_mount() {
     with_rig(|mut rig| async {
@@ -76,7 +80,43 @@ fn publish_and_stage_twice_leave_one_mount() {
     });
 }
 
+/// > Staging never formats: a volume whose file system cannot be recognized any more is refused, and stays as it is.
+#[test]
+fn staging_never_formats() {
+    with_rig(|mut rig| async {
+        for fs in ["xfs", "ext4", "btrfs"] {
+            let capability = file_system(fs, Mode::SingleNodeWriter);
+            let request = v1::CreateVolumeRequest {
+                volume_capabilities: vec![capability.clone()],
+                ..create(fs)
+            };
+            let id = rig.create(request).await;
+            let image = rig.pool_dir().join("volumes").join(&id).join("data.img");
+            // Everything by which a file system is recognized.
+            let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+            let lost = vec![0; 1 << 20];
+            std::os::unix::fs::FileExt::write_all_at(&file, &lost, 0).unwrap();
+            let staging = rig.driver.staging(&format!("staging {fs}"));
+            let request = v1::NodeStageVolumeRequest {
+                volume_capability: Some(capability),
+                ..stage(&id, &staging)
+            };
+            rig.driver.node.node_stage_volume(request).await.unwrap_err();
+            assert_eq!(mounts_at(Path::new(&staging)), 0);
+            let mut found = vec![1; lost.len()];
+            let file = fs::File::open(&image).unwrap();
+            std::os::unix::fs::FileExt::read_exact_at(&file, &mut found, 0).unwrap();
+            assert!(found == lost, "{fs}: something was written to the image");
+            rig.delete(&id).await;
+        }
+        rig
+    });
+}
+
 /// kubelet must get rid of its mounts even when the volume's record is gone.
+///
+/// > Both succeed when there is nothing to undo, also with the volume's record, its image and the driver's memory
+/// > lost.
 #[test]
 fn undo_succeeds_with_all_state_lost() {
     with_rig(|mut rig| async {
@@ -95,6 +135,8 @@ fn undo_succeeds_with_all_state_lost() {
 }
 
 /// What one volume's undo names is never another volume's mount, known or not.
+///
+/// > Neither touches a mount of another volume, or of somebody else: FAILED_PRECONDITION.
 #[test]
 fn undo_leaves_the_mounts_of_others_alone() {
     with_rig(|mut rig| async {
@@ -171,6 +213,7 @@ fn a_damaged_record_is_not_detached_until_it_is_put_right_or_given_up() {
     });
 }
 
+/// > A read-only publish cannot be written, raw devices included.
 #[test]
 fn a_read_only_publish_cannot_be_written() {
     with_rig(|mut rig| async {
@@ -204,6 +247,8 @@ fn a_read_only_publish_cannot_be_written() {
     });
 }
 
+/// > Mount flags reach the kernel; one that it refuses is INVALID_ARGUMENT with the kernel's own words, and no flag
+/// > is repeated, for it may be a secret.
 #[test]
 fn mount_flags_reach_the_kernel_and_its_refusal_reaches_the_user() {
     with_rig(|mut rig| async {
@@ -256,6 +301,8 @@ fn a_path_through_a_link_is_the_same_path() {
 }
 
 /// A driver that starts before the pool's disk is mounted must not take the mount point for an empty pool.
+///
+/// > A pool whose disk is not mounted is not made anew in its mount point.
 #[test]
 fn a_pool_whose_disk_is_missing_is_not_made_anew() {
     with_rig(|mut rig| async {

@@ -16,6 +16,8 @@ const CONFIG: &str =
     "shutdownGrace: 300ms\npools: [{name: default, kind: image, path: ROOM/pool}]\n";
 
 /// A copy can take longer than the grace; its volume must not wait for the next start.
+///
+/// > A driver that ends leaves nothing frozen.
 #[test]
 fn nothing_stays_frozen_when_a_driver_ends() {
     in_mount_namespace();

@@ -8,6 +8,8 @@ use rustix::io::Errno;
 
 use crate::support::{Mounted, TempPool, in_mount_namespace, new_dir};
 
+/// > Nothing that is mounted inside a directory that goes is touched: deleting stays on its own file system and
+/// > follows no link.
 #[test]
 fn what_is_mounted_in_a_tree_survives_its_removal() {
     in_mount_namespace();

@@ -68,6 +68,8 @@ fn a_range_that_contradicts_itself_is_invalid() {
 }
 
 proptest! {
+    /// > A volume has exactly the size that the answer says: a multiple of 4096 bytes within the range that was asked
+    /// > for. A range without such a size is OUT_OF_RANGE.
     #[test]
     fn a_chosen_size_is_in_the_range_and_whole(
         required in prop_oneof![Just(0), 1..1u64 << 50],

@@ -64,6 +64,7 @@ async fn every_call_is_one_json_line() {
     assert!(!ended.stderr.contains(SECRET));
 }
 
+/// > Secrets are in no log line, at whatever level.
 #[tokio::test]
 async fn the_level_is_changed_over_the_admin_socket_and_secrets_stay_hidden() {
     let room = Room::new();

@@ -9,6 +9,7 @@ use orlop::csi::v1::identity_client::IdentityClient;
 use super::program::{Process, Room};
 use crate::driver::connect;
 
+/// > The sockets can be used by their owner alone from the moment they exist.
 #[tokio::test]
 async fn both_sockets_are_private_and_nothing_lies_beside_them() {
     let room = Room::new();

@@ -1,0 +1,10 @@
+//! What the pages say is so: their tables are held against the code, their examples are parsed, their links lead
+//! somewhere, and each passage of docs/semantics.md is quoted by the test that shows it.
+
+mod config;
+mod errors;
+mod examples;
+mod links;
+mod page;
+mod parameters;
+mod semantics;
