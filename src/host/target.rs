@@ -93,6 +93,10 @@ fn cannot(path: &Path, why: std::io::Error) -> Error {
         let reason = format!("the parent of {} does not exist", path.display());
         return Error::invalid("target_path", reason);
     }
+    if matches!(why.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) {
+        let reason = format!("the directory of the target {} cannot be written", path.display());
+        return Error::Unfit { reason, source: Some(why.into()) };
+    }
     Error::internal(format!("make or remove the target {}", path.display()), why)
 }
 

@@ -115,6 +115,59 @@ fn a_program_that_hangs_delays_its_own_volume_alone() {
     assert!(driver.stop().success());
 }
 
+/// What is missing on the node is named, and nothing of the attempt is left.
+#[test]
+fn a_missing_program_and_an_unwritable_directory_are_named() {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let at = |name: &str| ground.path().join(name);
+    fs::create_dir(at("bin")).unwrap();
+    for name in ["mkfs.xfs", "mkfs.ext4", "blkid"] {
+        std::os::unix::fs::symlink(Path::new("/usr/sbin").join(name), at("bin").join(name))
+            .unwrap();
+    }
+    let config = format!(
+        "programDirs: [{}]\npools: [{{name: default, kind: image, path: {}}}]\n",
+        at("bin").display(),
+        at("pool").display()
+    );
+    let driver = Process::start(ground.path(), &config, &[]);
+    fs::create_dir(at("staging")).unwrap();
+    let closed = crate::support::new_dir(ground.path(), "closed");
+    let options = orlop::sys::mount::MountOptions::read_only();
+    orlop::sys::mount::mount("tmpfs", Path::new("tmpfs"), &closed, &options).unwrap();
+    runtime().block_on(async {
+        let channel = connect(driver.socket.clone()).await;
+        let (mut controller, mut node) =
+            (ControllerClient::new(channel.clone()), NodeClient::new(channel));
+        let refused = controller.create_volume(of("btrfs", "none")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+        assert!(refused.message().contains("install the package btrfs-progs"), "{refused:?}");
+        for room in ["new", "volumes"] {
+            assert_eq!(fs::read_dir(at("pool").join(room)).unwrap().count(), 0, "{room}");
+        }
+        // One that is uninstalled while the driver runs, likewise.
+        fs::remove_file(at("bin/mkfs.xfs")).unwrap();
+        let refused = controller.create_volume(of("xfs", "none")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+        assert!(refused.message().contains("install the package xfsprogs"), "{refused:?}");
+
+        let id = id_of(&mut controller, of("ext4", "some")).await;
+        let (staging, target) = (text(&at("staging")), text(&closed.join("target")));
+        let volume_capability = Some(file_system("ext4", Mode::SingleNodeWriter));
+        let wish =
+            v1::NodePublishVolumeRequest { volume_capability, ..publish(&id, &staging, &target) };
+        let refused = node.node_publish_volume(wish).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+        assert!(refused.message().contains(&target), "{refused:?}");
+        assert!(MountTable::read().unwrap().at(&at("staging")).is_none());
+        assert_eq!(loops_below(&at("pool")), Vec::<String>::new());
+        controller.delete_volume(delete(&id)).await.unwrap();
+    });
+    assert!(driver.stop().success());
+    orlop::sys::mount::unmount(&closed).unwrap();
+}
+
 /// kubelet must get rid of its mounts when the pool's disk is gone.
 ///
 /// > Both work on a pool whose disk is dead.

@@ -83,7 +83,17 @@ pub(super) async fn is_mounted(settings: &Settings) -> Result<bool> {
 pub(super) async fn find(settings: &Settings) -> Result<PathBuf> {
     let settings = settings.clone();
     blocking(move || match &settings.place {
-        Place::Directory { path, .. } => Ok(path.clone()),
+        Place::Directory { path, .. } => {
+            let volumes = path.join(layout::VOLUMES);
+            if volumes.try_exists().doing(|| format!("look at {}", volumes.display()))? {
+                return Ok(path.clone());
+            }
+            let (name, path) = (&settings.name, path.display());
+            Err(Error::unfit(format!(
+                "there is no pool {name} in {path}: the first start of the driver makes it; or is its file system not \
+                 mounted?"
+            )))
+        }
         Place::DefaultAt(base) => match trial::found(base, &settings.name)? {
             Some(Chosen::Directory(path)) => Ok(path),
             Some(_) => mounted::root(&settings),
