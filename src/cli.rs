@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 pub use failure::{Failure, tell};
 pub use runtime::runtime;
 
-use options::DriverOptions;
+use options::{DriverOptions, LookOptions};
 use run::Mode;
 
 /// Orlop: volumes that are what they say, for Kubernetes and any other CSI orchestrator.
@@ -53,13 +53,16 @@ enum Verb {
     #[command(after_long_help = run::APART)]
     Node(DriverOptions),
     /// Check this machine, the config and the pools, and say what to do about what is wrong.
-    Doctor(doctor::Options),
+    #[command(after_long_help = doctor::EXAMPLES)]
+    Doctor(LookOptions),
     /// List the pools: what they are, have and have promised.
-    Pools(pool_list::Options),
+    #[command(after_long_help = pool_list::EXAMPLES)]
+    Pools(LookOptions),
     /// List the volumes, as the pools have them.
     Volumes(volumes::Options),
     /// List the snapshots, as the pools have them.
-    Snapshots(snapshots::Options),
+    #[command(after_long_help = snapshots::EXAMPLES)]
+    Snapshots(LookOptions),
     /// Verify the pools on their disks; with --repair, adopt or discard what nobody accounts for.
     Check(check::Options),
     /// Accept this node for a pool that belongs to another node id.

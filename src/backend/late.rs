@@ -200,22 +200,6 @@ impl Backend for Late {
     }
 }
 
-/// The groups of a pool that is not there, likewise.
-#[async_trait]
-impl Groups for Late {
-    async fn cut(&self, _wanted: &NewGroup) -> Result<Ensured<Group>> {
-        Err(self.absent())
-    }
-
-    async fn delete(&self, _id: &GroupId) -> Result<Ensured<()>> {
-        Err(self.absent())
-    }
-
-    async fn find(&self, _id: &GroupId) -> Result<Option<Group>> {
-        Err(self.absent())
-    }
-}
-
 /// The snapshots of a pool that is not there; when it is, it is asked itself.
 #[async_trait]
 impl Snapshots for Late {
@@ -233,5 +217,21 @@ impl Snapshots for Late {
 
     async fn list(&self, _after: Option<&SnapshotId>, _most: usize) -> Result<Vec<Snapshot>> {
         Ok(Vec::new())
+    }
+}
+
+/// The groups of a pool that is not there, likewise.
+#[async_trait]
+impl Groups for Late {
+    async fn cut(&self, _wanted: &NewGroup) -> Result<Ensured<Group>> {
+        Err(self.absent())
+    }
+
+    async fn delete(&self, _id: &GroupId) -> Result<Ensured<()>> {
+        Err(self.absent())
+    }
+
+    async fn find(&self, _id: &GroupId) -> Result<Option<Group>> {
+        Err(self.absent())
     }
 }

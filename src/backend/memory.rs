@@ -289,12 +289,7 @@ impl Snapshots for Memory {
     async fn cut(&self, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>> {
         let mut state = self.state();
         if let Some(found) = state.snapshots.get(&wanted.id) {
-            return if found.source == wanted.source {
-                Ok(Ensured::Found(found.clone()))
-            } else {
-                let how = format!("of volume {}", found.source);
-                Err(Error::Differs { what: Noun::Snapshot, id: wanted.id.to_string(), how })
-            };
+            return found.clone().as_wanted(wanted).map(Ensured::Found);
         }
         let source = state.volume(&wanted.source)?.clone();
         self.room(&state, source.size)?;

@@ -16,11 +16,8 @@ mod scanners;
 
 use std::process::ExitCode;
 
-use clap::Args;
-
 use super::failure::{self, Failure, sentence};
-use super::options::ConfigOptions;
-use super::output::OutputOption;
+use super::options::LookOptions;
 use crate::config::{Config, NodeId};
 use crate::sys::blocking;
 use finding::{Finding, Verdict};
@@ -30,18 +27,8 @@ pub(super) fn unshared_mounts(config: &Config) -> Option<String> {
     config.require_shared_mounts.then(|| mounts::unshared(config)).flatten()
 }
 
-/// Options of `orlop doctor`.
-#[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub(super) struct Options {
-    #[command(flatten)]
-    config: ConfigOptions,
-
-    #[command(flatten)]
-    output: OutputOption,
-}
-
-const EXAMPLES: &str = "\
+/// What `orlop doctor --help` shows below the options.
+pub(super) const EXAMPLES: &str = "\
 One line each: ok, warning (something will not work, or not well) or error (the
 driver or its volumes will fail), and what to do. It changes nothing and can be
 run beside the driver, best as the driver is run: as root, and in a cluster
@@ -53,7 +40,7 @@ Examples:
   kubectl exec -n orlop ds/orlop -c driver -- orlop doctor";
 
 /// Checks everything and prints what was found.
-pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
+pub(super) async fn run(options: LookOptions) -> Result<ExitCode, Failure> {
     let mut findings = machine().await;
     let mut misconfigured = false;
     match options.config.read() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::Failure;
+use super::output::OutputOption;
 use crate::config::{Config, Endpoint, MetricsAddress, NodeId};
 use crate::logging::{Filter, Format};
 
@@ -37,6 +38,16 @@ pub(super) struct DriverOptions {
     /// The levels are off, error, warn, info, debug and trace. `orlop log-level` changes it while the driver runs.
     #[arg(long, env = "ORLOP_LOG_LEVEL", default_value = "info", value_name = "FILTER")]
     pub(super) log_level: Filter,
+}
+
+/// Options of a verb that looks at the pools and prints what it saw.
+#[derive(Debug, Args)]
+pub(super) struct LookOptions {
+    #[command(flatten)]
+    pub(super) config: ConfigOptions,
+
+    #[command(flatten)]
+    pub(super) output: OutputOption,
 }
 
 /// Options that say which pools are meant and which node this is.

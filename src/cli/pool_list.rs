@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::options::ConfigOptions;
-use super::output::{OutputOption, Row};
+use super::options::LookOptions;
+use super::output::Row;
 use super::pools;
 use super::rough::Rough;
 use super::unreadable::Unreadable;
@@ -17,18 +16,8 @@ use crate::backend::image::inspect::{Inspection, State, inspect, unwell};
 use crate::backend::image::{Place, Provisioning, Settings};
 use crate::volume::Bytes;
 
-/// Options of `orlop pools`.
-#[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub(super) struct Options {
-    #[command(flatten)]
-    config: ConfigOptions,
-
-    #[command(flatten)]
-    output: OutputOption,
-}
-
-const EXAMPLES: &str = "\
+/// What `orlop pools --help` shows below the options.
+pub(super) const EXAMPLES: &str = "\
 Reads the records of the pools and asks their file systems; it changes, mounts
 and locks nothing. `orlop check` looks closer.
 
@@ -57,7 +46,7 @@ struct Line {
 }
 
 /// Prints the image pools.
-pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
+pub(super) async fn run(options: LookOptions) -> Result<ExitCode, Failure> {
     let (config, node) = options.config.read()?;
     volumes::refuse_simulated(&config)?;
     let (mut lines, mut unreadable) = (Vec::new(), Unreadable::default());

@@ -2,31 +2,20 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
 use serde::Serialize;
 
 use super::age::Age;
 use super::failure::Failure;
-use super::options::ConfigOptions;
-use super::output::{OutputOption, Row};
+use super::options::LookOptions;
+use super::output::Row;
 use super::unreadable::Unreadable;
 use super::{pools, volumes};
 use crate::backend::image::{Damaged, Settings, read_only};
 use crate::error::Result;
 use crate::volume::{Bytes, Snapshot};
 
-/// Options of `orlop snapshots`.
-#[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub(super) struct Options {
-    #[command(flatten)]
-    config: ConfigOptions,
-
-    #[command(flatten)]
-    output: OutputOption,
-}
-
-const EXAMPLES: &str = "\
+/// What `orlop snapshots --help` shows below the options.
+pub(super) const EXAMPLES: &str = "\
 Reads the records of the pools; it changes, mounts and locks nothing. The source
 of a snapshot may be gone: a snapshot needs nothing of it any more. The members of
 a group snapshot name their group, and are deleted with it.
@@ -50,7 +39,7 @@ struct Line {
 }
 
 /// Prints the snapshots of all image pools.
-pub(super) async fn run(options: Options) -> std::result::Result<ExitCode, Failure> {
+pub(super) async fn run(options: LookOptions) -> std::result::Result<ExitCode, Failure> {
     let (config, node) = options.config.read()?;
     volumes::refuse_simulated(&config)?;
     let (mut lines, mut unreadable) = (Vec::new(), Unreadable::default());

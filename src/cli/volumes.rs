@@ -1,5 +1,6 @@
 //! `orlop volumes`: what the pools' records say, read beside the driver and whether one runs or not.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,10 +110,12 @@ async fn lines_of(settings: &Settings) -> Result<Vec<Line>> {
     });
     let damaged = listing.damaged.iter().map(|damaged| Line::of_damaged(damaged, name));
     let mut lines: Vec<Line> = readable.chain(damaged).collect();
-    for unwell in inspect::unwell(settings).await? {
-        if let Some(line) = lines.iter_mut().find(|line| line.id == unwell.id.as_str()) {
-            line.health = unwell.conditions.into_iter().map(Problem::of).collect();
-        }
+    let unwell = inspect::unwell(settings).await?.into_iter();
+    let mut unwell: HashMap<_, _> =
+        unwell.map(|one| (one.id.to_string(), one.conditions)).collect();
+    for line in &mut lines {
+        let conditions = unwell.remove(&line.id).unwrap_or_default();
+        line.health = conditions.into_iter().map(Problem::of).collect();
     }
     Ok(lines)
 }
@@ -165,6 +168,14 @@ impl Line {
             health: Vec::new(),
         }
     }
+
+    fn health(&self) -> String {
+        if self.health.is_empty() {
+            return "well".to_owned();
+        }
+        let words = self.health.iter().map(|one| format!("{}: {}", one.status, one.reason));
+        words.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Watched for Line {
@@ -175,16 +186,6 @@ impl Watched for Line {
     fn state(&self) -> Vec<String> {
         let columns = Self::COLUMNS.iter().zip(self.cells());
         columns.filter(|(column, _)| **column != "age").map(|(_, cell)| cell).collect()
-    }
-}
-
-impl Line {
-    fn health(&self) -> String {
-        if self.health.is_empty() {
-            return "well".to_owned();
-        }
-        let words = self.health.iter().map(|one| format!("{}: {}", one.status, one.reason));
-        words.collect::<Vec<_>>().join(", ")
     }
 }
 

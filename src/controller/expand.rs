@@ -19,12 +19,7 @@ pub(super) async fn expand_volume(
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
-    if let Some(capability) = &request.volume_capability {
-        let capability = Capability::required(Some(capability))?;
-        if let Some(how) = capability.mismatch(volume.content) {
-            return Err(Error::invalid("volume_capability", how));
-        }
-    }
+    Capability::fits_if_named(request.volume_capability.as_ref(), volume.content)?;
     let size: Bytes = asked.grown(volume.size)?;
     let volume = if size > volume.size { pool.backend.expand(&id, size).await? } else { volume };
     // Said even when nothing grew: the node may still owe its part of an earlier expansion.

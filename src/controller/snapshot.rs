@@ -3,9 +3,9 @@
 use super::Settings;
 use super::delete::known;
 use crate::csi::v1;
-use crate::error::{Error, Noun, Result};
+use crate::error::{Error, Result};
 use crate::rpc::record_volume;
-use crate::volume::{Name, NewSnapshot, Snapshot, SnapshotId, VolumeId, no_parameters};
+use crate::volume::{Name, NewSnapshot, SnapshotId, VolumeId, no_parameters};
 
 pub(super) async fn create(
     settings: &Settings,
@@ -19,19 +19,20 @@ pub(super) async fn create(
     let id = SnapshotId::of(&name);
     let source = VolumeId::required(&request.source_volume_id)?;
     record_volume(&source);
-    let _snapshot_guard = settings.locks.try_lock(&id)?;
+    let wanted = NewSnapshot { id, name, source };
+    let _snapshot_guard = settings.locks.try_lock(&wanted.id)?;
     // Found before the source is looked at: the repeat of an answered call is answered even when the source
     // is gone or busy.
-    let found = settings.pools.find_snapshot_or_cut(&id).await?;
-    let found = found.map(|(_, found)| same_source(found, &name, &source)).transpose()?;
+    let found = settings.pools.find_snapshot_or_cut(&wanted.id).await?;
+    let found = found.map(|(_, found)| found.as_wanted(&wanted)).transpose()?;
     // Of what exists, too: it is no answer to somebody who needs it elsewhere.
     settings.topology().satisfies(request.accessibility_requirements.as_ref())?;
     let snapshot = if let Some(found) = found {
         found
     } else {
-        let _source_guard = settings.locks.try_lock(&source)?;
-        let (pool, _) = settings.pools.volume(&source).await?;
-        pool.snapshots()?.cut(&NewSnapshot { id, name, source }).await?.into_inner()
+        let _source_guard = settings.locks.try_lock(&wanted.source)?;
+        let (pool, _) = settings.pools.volume(&wanted.source).await?;
+        pool.snapshots()?.cut(&wanted).await?.into_inner()
     };
     let mut answer = settings.snapshot_to_csi(&snapshot);
     // csi-sanity 5.6.0 compares the place with the one it asked for by comparing the memory of two messages, and
@@ -60,15 +61,4 @@ pub(super) async fn delete(
         pool.snapshots().map(|snapshots| snapshots.delete(&id))?.await?;
     }
     Ok(v1::DeleteSnapshotResponse {})
-}
-
-fn same_source(found: Snapshot, name: &Name, source: &VolumeId) -> Result<Snapshot> {
-    let how = if found.source != *source {
-        format!("of volume {}, not {source}", found.source)
-    } else if found.name != *name {
-        format!("under the name {}", found.name)
-    } else {
-        return Ok(found);
-    };
-    Err(Error::Differs { what: Noun::Snapshot, id: found.id.to_string(), how })
 }

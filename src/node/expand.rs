@@ -23,12 +23,7 @@ pub(super) async fn expand(
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
-    if let Some(capability) = &request.volume_capability {
-        let capability = Capability::required(Some(capability))?;
-        if let Some(how) = capability.mismatch(volume.content) {
-            return Err(Error::invalid("volume_capability", how));
-        }
-    }
+    Capability::fits_if_named(request.volume_capability.as_ref(), volume.content)?;
     within(asked, &volume)?;
     let at = located(settings, &request, pool, &volume).await?;
     let size = pool.backend.grow_device(&id).await?;

@@ -66,6 +66,18 @@ impl Capability {
         Ok(Self { mount, mode: AccessMode::of_csi(mode)? })
     }
 
+    /// Checks that a volume with this content can be used as a request says, if it says how.
+    pub fn fits_if_named(
+        capability: Option<&v1::VolumeCapability>,
+        content: Content,
+    ) -> Result<()> {
+        let Some(capability) = capability else { return Ok(()) };
+        match Self::required(Some(capability))?.mismatch(content) {
+            Some(how) => Err(Error::invalid("volume_capability", how)),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the required list of capabilities of a request.
     pub fn required_list(capabilities: &[v1::VolumeCapability]) -> Result<Vec<Self>> {
         if capabilities.is_empty() {

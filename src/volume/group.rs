@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GroupId, Name, Snapshot, SnapshotId, Timestamp, Volume, VolumeId};
 use crate::csi::v1;
-use crate::error::{Error, Result};
+use crate::error::{Error, Noun, Result};
 
 /// The most members that a group can have: each of them is frozen at the same time.
 const MOST: usize = 1024;
@@ -42,9 +42,17 @@ impl Group {
         members(&self.id, self.sources.len())
     }
 
-    /// Returns whether this is what the wish became.
-    pub fn is(&self, wanted: &NewGroup) -> bool {
-        self.name == wanted.name && self.sources == wanted.sources
+    /// Returns the group, if it is what the wish became.
+    pub fn as_wanted(self, wanted: &NewGroup) -> Result<Self> {
+        let how = if self.name != wanted.name {
+            format!("under the name {}", self.name)
+        } else if self.sources != wanted.sources {
+            let sources: Vec<_> = self.sources.iter().map(ToString::to_string).collect();
+            format!("of volumes {}", sources.join(", "))
+        } else {
+            return Ok(self);
+        };
+        Err(Error::Differs { what: Noun::GroupSnapshot, id: self.id.to_string(), how })
     }
 
     /// Returns the group as CSI has it, with its members as CSI has them. What exists is cut, so it is ready.
@@ -137,11 +145,12 @@ mod tests {
         let other = NewGroup::parse("g", &[volume("c"), volume("a"), volume("b")]).unwrap();
         assert_eq!(one, other);
         assert!(one.sources().is_sorted());
-        assert!(one.cut_at(Timestamp::now()).is(&other));
+        one.cut_at(Timestamp::now()).as_wanted(&other).unwrap();
         let members: Vec<_> = one.members().map(|id| id.to_string()).collect();
         assert_eq!(members, [0, 1, 2].map(|number| format!("{}-{number}", one.id)));
         let fewer = NewGroup::parse("g", &[volume("c"), volume("a")]).unwrap();
-        assert!(!one.cut_at(Timestamp::now()).is(&fewer));
+        let differs = one.cut_at(Timestamp::now()).as_wanted(&fewer).unwrap_err().sentence();
+        assert!(differs.contains("exists already, but of volumes v-"), "{differs}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BlockSize, Bytes, Content, Name, SnapshotId, Timestamp, Volume, VolumeId};
 use crate::csi::v1;
+use crate::error::{Error, Noun, Result};
 
 /// A snapshot as its pool keeps it: it needs nothing of its source any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,18 @@ pub struct NewSnapshot {
 // === impl Snapshot ===
 
 impl Snapshot {
+    /// Returns the snapshot, if it is what the wish became.
+    pub fn as_wanted(self, wanted: &NewSnapshot) -> Result<Self> {
+        let how = if self.source != wanted.source {
+            format!("of volume {}, not {}", self.source, wanted.source)
+        } else if self.name != wanted.name {
+            format!("under the name {}", self.name)
+        } else {
+            return Ok(self);
+        };
+        Err(Error::Differs { what: Noun::Snapshot, id: self.id.to_string(), how })
+    }
+
     /// Returns the snapshot as CSI has it. What exists is cut, so it is always ready.
     pub fn to_csi(&self) -> v1::Snapshot {
         v1::Snapshot {

@@ -76,6 +76,25 @@ impl Rig {
 
     /// Returns the same node with a new driver, which knows nothing but what the pool and the kernel tell it.
     pub(crate) async fn restarted(self) -> Self {
+        let (room, ground) = self.stopped().await;
+        Self::again(room, ground).await
+    }
+
+    /// Returns the same node with a new driver, and what another one said that found the pool's directory empty.
+    pub(crate) async fn restarted_without_its_disk(self) -> (Self, String) {
+        let (room, ground) = self.stopped().await;
+        // Something empty over it is what a missing mount looks like.
+        let at = ground.path().join("pool");
+        let cover = Mounted::tmpfs(&at);
+        let refused = ImagePool::open(settings(ground.path())).await.unwrap_err();
+        // Detached: a program that another test is starting may hold what we had open until it runs.
+        nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).unwrap();
+        std::mem::forget(cover);
+        (Self::again(room, ground).await, refused.sentence())
+    }
+
+    /// Ends the driver, and returns what it leaves.
+    async fn stopped(self) -> (tempfile::TempDir, Ground) {
         let Self { driver, pool, ground } = self;
         let room = driver.stop().await;
         // Its services end with their connections; then nobody owns the pool.
@@ -84,32 +103,15 @@ impl Rig {
         while old.strong_count() > 0 {
             tokio::task::yield_now().await;
         }
+        (room, ground)
+    }
+
+    /// Starts a driver where another one has left off.
+    async fn again(room: tempfile::TempDir, ground: Ground) -> Self {
         let pool = ImagePool::open(settings(ground.path())).await.unwrap();
         let pools = vec![Pool { name: "default".to_owned(), backend: pool.clone() }];
         let driver = Driver::start_in(room, pools, Arc::new(Kernel), 0).await;
         Self { driver, pool, ground }
-    }
-
-    /// Returns the same node with a new driver, and what another one said that found the pool's directory empty.
-    pub(crate) async fn restarted_without_its_disk(self) -> (Self, String) {
-        let Self { driver, pool, ground } = self;
-        let room = driver.stop().await;
-        let old = Arc::downgrade(&pool);
-        drop(pool);
-        while old.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
-        // Something empty over it is what a missing mount looks like.
-        let at = ground.path().join("pool");
-        let cover = Mounted::tmpfs(&at);
-        let refused = ImagePool::open(settings(ground.path())).await.unwrap_err();
-        // Detached: a program that another test is starting may hold what we had open until it runs.
-        nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).unwrap();
-        std::mem::forget(cover);
-        let pool = ImagePool::open(settings(ground.path())).await.unwrap();
-        let pools = vec![Pool { name: "default".to_owned(), backend: pool.clone() }];
-        let driver = Driver::start_in(room, pools, Arc::new(Kernel), 0).await;
-        (Self { driver, pool, ground }, refused.sentence())
     }
 
     /// Where the pool's volumes are.

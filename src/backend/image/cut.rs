@@ -1,10 +1,9 @@
 //! Cuts snapshots: built and published as volumes are, and in need of nothing of their source afterwards.
 
 use super::ImagePool;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::record::SnapshotRecord;
 use crate::backend::Ensured;
-use crate::error::Noun;
 use crate::fault;
 use crate::sys::blocking;
 use crate::volume::{NewSnapshot, Snapshot};
@@ -13,7 +12,7 @@ impl ImagePool {
     /// Returns the snapshot, cut now or found as asked.
     pub(super) async fn cut_snapshot(&self, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>> {
         if let Some(found) = self.snapshots.find(&wanted.id).await? {
-            return same(found.snapshot, wanted);
+            return Ok(Ensured::Found(found.snapshot.as_wanted(wanted)?));
         }
         let source = self.volumes.get(&wanted.source).await?;
         let size = source.volume.size;
@@ -30,12 +29,4 @@ impl ImagePool {
         self.snapshots.put(record, size);
         Ok(Ensured::Made(snapshot))
     }
-}
-
-fn same(found: Snapshot, wanted: &NewSnapshot) -> Result<Ensured<Snapshot>> {
-    if found.name == wanted.name && found.source == wanted.source {
-        return Ok(Ensured::Found(found));
-    }
-    let how = format!("under the name {} and cut from volume {}", found.name, found.source);
-    Err(Error::Differs { what: Noun::Snapshot, id: found.id.to_string(), how })
 }

@@ -18,7 +18,6 @@ use tracing::Instrument;
 use super::ImagePool;
 use super::error::Result;
 use super::record::VolumeRecord;
-use super::settings::Settings;
 use crate::sys::beneath::Dir;
 use crate::sys::probe;
 use crate::sys::questions::{Questions, on_its_own};
@@ -115,7 +114,7 @@ impl ImagePool {
     async fn ask_pool(&self, deadline: Instant) -> std::result::Result<Vec<Finding>, String> {
         let located = self.located.clone();
         let question = on_its_own(move || pool::probe(&located));
-        let Settings { name, .. } = &self.settings;
+        let name = &self.settings.name;
         match self.questions.ask(About::Pool, deadline, question).await {
             Ok(Ok(state)) => Ok(pool::findings(&self.settings, &self.ledger, state)),
             Ok(Err(failure)) => Err(format!(

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Memory;
 use crate::backend::{Ensured, Groups};
-use crate::error::{Error, Noun, Result};
+use crate::error::Result;
 use crate::volume::{Bytes, Group, GroupId, NewGroup, Timestamp};
 
 #[async_trait]
@@ -12,12 +12,7 @@ impl Groups for Memory {
     async fn cut(&self, wanted: &NewGroup) -> Result<Ensured<Group>> {
         let mut state = self.state();
         if let Some(found) = state.groups.get(&wanted.id) {
-            return if found.is(wanted) {
-                Ok(Ensured::Found(found.clone()))
-            } else {
-                let (id, how) = (wanted.id.to_string(), "not as asked".to_owned());
-                Err(Error::Differs { what: Noun::GroupSnapshot, id, how })
-            };
+            return found.clone().as_wanted(wanted).map(Ensured::Found);
         }
         let created = Timestamp::now();
         let mut members = Vec::new();

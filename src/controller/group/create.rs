@@ -3,7 +3,7 @@
 use crate::backend::Pool;
 use crate::controller::Settings;
 use crate::csi::v1;
-use crate::error::{Error, Noun, Result};
+use crate::error::{Error, Result};
 use crate::rpc::record_volume;
 use crate::volume::{Group, NewGroup, no_parameters};
 
@@ -18,7 +18,7 @@ pub(super) async fn create(
     // Found before the sources are looked at: the repeat of an answered call is answered even when they are gone
     // or busy.
     let (pool, group) = match settings.pools.find_group_or_cut(&wanted.id).await? {
-        Some((pool, found)) => (pool, same(found, &wanted)?),
+        Some((pool, found)) => (pool, found.as_wanted(&wanted)?),
         None => cut(settings, &wanted).await?,
     };
     let group_snapshot = Some(settings.group_to_csi(pool, &group).await?);
@@ -49,17 +49,4 @@ async fn common_pool<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<&'
     }
     let none = || Error::invalid("source_volume_ids", "needs at least one");
     common.map(|(_, pool)| pool).ok_or_else(none)
-}
-
-fn same(found: Group, wanted: &NewGroup) -> Result<Group> {
-    if found.is(wanted) {
-        return Ok(found);
-    }
-    let how = if found.name == wanted.name {
-        let sources: Vec<_> = found.sources.iter().map(ToString::to_string).collect();
-        format!("of volumes {}", sources.join(", "))
-    } else {
-        format!("under the name {}", found.name)
-    };
-    Err(Error::Differs { what: Noun::GroupSnapshot, id: found.id.to_string(), how })
 }

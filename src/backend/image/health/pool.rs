@@ -33,7 +33,7 @@ pub(super) fn probe(located: &Located) -> Result<State> {
 /// Returns what is the matter with a pool that answers.
 pub(super) fn findings(settings: &Settings, ledger: &Ledger, state: State) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let Settings { name, .. } = settings;
+    let name = &settings.name;
     if state.read_only {
         findings.push(Finding {
             reason: Reason::PoolReadOnly,
