@@ -102,7 +102,7 @@ impl Config {
             state_dir: file.state_dir.map_or(usual.state_dir, |path| path.0),
             require_shared_mounts: file.require_shared_mounts,
             program_dirs: program_dirs(file.program_dirs)?,
-            metrics: Metrics::of(&file.metrics),
+            metrics: Metrics::of(file.metrics.address, file.metrics.max_volumes),
             pools: file.pools.map_or(Ok(usual.pools), Pool::check_all)?,
             roles: Roles::check(file.roles)?,
         })

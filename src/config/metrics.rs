@@ -4,8 +4,6 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::file::MetricsEntry;
-
 /// How many volumes have figures of their own where nothing else is said.
 const USUAL_MOST_VOLUMES: u32 = 2000;
 
@@ -32,9 +30,8 @@ pub struct NotAnAddress(String);
 // === impl Metrics ===
 
 impl Metrics {
-    pub(super) fn of(entry: &MetricsEntry) -> Self {
-        let max_volumes = entry.max_volumes.unwrap_or(USUAL_MOST_VOLUMES);
-        Self { address: entry.address, max_volumes }
+    pub(super) fn of(address: Option<MetricsAddress>, max_volumes: Option<u32>) -> Self {
+        Self { address, max_volumes: max_volumes.unwrap_or(USUAL_MOST_VOLUMES) }
     }
 }
 

@@ -17,9 +17,9 @@ mod marker;
 mod sharing;
 mod together;
 
-pub use cut::{Wish, cut};
+pub use cut::Wish;
 pub use error::Error;
 pub use finish::{Pending, finish};
 pub use hidden::thaw_hidden;
 pub use marker::{NAME as MARKER, thaw_marked};
-pub use together::cut_together;
+pub use together::{cut, cut_together};

@@ -2,12 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::slice;
 use std::time::Duration;
 
 use super::Error;
 use super::sharing::share_all;
-use super::together::cut_together;
 use crate::fault;
 use crate::sys::beneath::Dir;
 use crate::sys::mountinfo::Mount;
@@ -43,15 +41,6 @@ pub(super) struct Copy<'a> {
     source: File,
     target: File,
     size: Bytes,
-}
-
-/// Takes the copy, and waits until it is on the disk. After an error there may be part of a target, which the
-/// caller discards.
-///
-/// A file system is frozen for the moment. A raw block device cannot be: its copy is what a power cut would
-/// leave. Blocks until done, which can be seconds.
-pub fn cut(wish: &Wish<'_>) -> Result<(), Error> {
-    cut_together(slice::from_ref(wish))
 }
 
 // === impl Wish ===

@@ -1,4 +1,4 @@
-//! Takes the copies of several images at one instant.
+//! Takes the copies of one image or of several at one instant.
 //!
 //! What nobody writes to is copied first, at leisure. Then all file systems are frozen, and while all of them are,
 //! they and the raw devices are copied. A frozen file system does not change, so that whoever wrote to one volume
@@ -7,6 +7,7 @@
 //! A raw device cannot be frozen. One of them may be written to at any time: the instant is when it is copied. Of
 //! several, those that were copied first must be what they were when the last one is; otherwise they are copied again.
 
+use std::slice;
 use std::time::Instant;
 
 use super::Error;
@@ -18,6 +19,15 @@ use crate::sys::{self, every};
 
 /// How often raw devices are copied until none is written to meanwhile. A round takes some milliseconds.
 const ROUNDS: u32 = 20;
+
+/// Takes the copy, and waits until it is on the disk. After an error there may be part of a target, which the
+/// caller discards.
+///
+/// A file system is frozen for the moment. A raw block device cannot be: its copy is what a power cut would
+/// leave. Blocks until done, which can be seconds.
+pub fn cut(wish: &Wish<'_>) -> Result<(), Error> {
+    cut_together(slice::from_ref(wish))
+}
 
 /// Takes the copies, and waits until they are on the disk. After an error nothing is frozen, and there may be
 /// parts of targets, which the caller discards.
