@@ -18,7 +18,7 @@ use crate::volume::{SnapshotId, VolumeId};
 
 /// How long a device that goes with its last user may take to go: the user was a mount a moment ago.
 const LINGERING: Duration = Duration::from_secs(2);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 impl ImagePool {
     /// Succeeds when there is no such volume any more.

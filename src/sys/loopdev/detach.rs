@@ -1,6 +1,5 @@
 //! Detaches files from loop devices.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -8,11 +7,12 @@ use nix::errno::Errno;
 use super::{Backing, Image, LoopDevice, ioctl, node, status};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Result};
+use crate::sys::patience;
 
-/// How often, and how long apart, we look whether a device is free after it was cleared. udev looks into
-/// devices for some milliseconds; whoever has one open for longer is using it.
-const LOOKS: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How long we look whether a device is free after it was cleared. udev looks into devices for some milliseconds,
+/// and a program that is just being started has copies of what we had open; whoever keeps one for longer is using
+/// it.
+const STILL_USED: Duration = Duration::from_secs(2);
 
 /// Detaches the file from `device`. Returns whether it is free; if not, it becomes free when its last user
 /// (a mount, an open file) is gone.
@@ -53,17 +53,13 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
         }
     }
     // The answer is no proof: of a device in use the kernel only remembers that it is to be detached later.
-    for _ in 0..LOOKS {
-        if !status::status(device)?.is_some_and(is_ours) {
-            return Ok(true);
-        }
-        sleep(BETWEEN_LOOKS);
-    }
-    if was_read_only {
+    let is_free = || Ok((!status::status(device)?.is_some_and(is_ours)).then_some(()));
+    let freed = patience::within(STILL_USED, is_free)?.is_some();
+    if !freed && was_read_only {
         // Whoever uses it still is not to write to it from now on.
         block::set_read_only(&device.path, true)?;
     }
-    Ok(false)
+    Ok(freed)
 }
 
 /// Says whether the device itself refuses writes, whatever the file allows.
