@@ -8,6 +8,7 @@ mod health;
 mod http;
 mod page;
 mod pools;
+mod question;
 mod volumes;
 mod write;
 

@@ -1,21 +1,22 @@
-//! Asks the pools for their figures without ever being held up by one.
+//! Asks the pools for their figures and their health without ever being held up by one.
 //!
-//! A disk that hangs keeps the thread that asked it. So each pool is asked one question at a time: as long as it
-//! has not answered, another scrape waits for that same answer and no second thread is lost.
+//! Figures are of the moment of the scrape. Health looks at every file of every volume: a scrape shows what the one
+//! before has found out, if that is not long ago, and has it found out anew meanwhile.
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use super::question::{Question, Reply};
 use crate::backend::{Pool, PoolFigures, Registry};
-use crate::error::Result;
 use crate::volume::{StorageCondition, Unwell};
 
 /// How long a scrape waits for the pools, which say within two seconds what hangs; Prometheus waits for ten.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long what was found out about the health is shown: a few of the usual intervals between two scrapes.
+const HEALTH_HOLDS: Duration = Duration::from_mins(1);
 
 /// A pool and what it was asked last.
 #[derive(Debug)]
@@ -45,15 +46,6 @@ pub(super) struct PoolHealth {
     pub(super) unwell: Vec<Unwell>,
 }
 
-/// A question whose answer may still be awaited.
-#[derive(Debug)]
-struct Question<T> {
-    last: Mutex<Option<Awaited<T>>>,
-}
-
-/// Where an answer will be: first nothing, then what was answered, or that nothing was.
-type Awaited<T> = watch::Receiver<Option<Option<Arc<T>>>>;
-
 /// Returns the pools as ones that nobody has asked yet.
 pub(super) fn unasked(pools: &Registry) -> Vec<Asked> {
     pools.iter().cloned().map(Asked::new).collect()
@@ -66,81 +58,40 @@ pub(super) async fn gather(pools: &[Asked], most: usize) -> Vec<Answer> {
 
 async fn within(patience: Duration, pools: &[Asked], most: usize) -> Vec<Answer> {
     let until = Instant::now() + patience;
-    let asked: Vec<_> = pools.iter().map(|pool| (pool, pool.ask(most))).collect();
-    let mut answers = Vec::with_capacity(asked.len());
-    for (asked, (figures, health)) in asked {
+    let asked = pools.iter().map(|pool| (pool, pool.ask_figures(most), pool.ask_health()));
+    let mut answers = Vec::with_capacity(pools.len());
+    for (asked, figures, health) in asked.collect::<Vec<_>>() {
         let pool = asked.pool.name.clone();
-        let (figures, health) = (answer(until, figures).await, answer(until, health).await);
+        let (figures, health) = (figures.until(until).await, health.until(until).await);
         answers.push(Answer { pool, figures, health });
     }
     answers
 }
 
-/// Waits for the answer. There is none where the pool hangs, or where what asked it panicked, which its log line
-/// says.
-async fn answer<T>(until: Instant, mut awaited: Awaited<T>) -> Option<Arc<T>> {
-    match timeout_at(until, awaited.wait_for(Option::is_some)).await {
-        Ok(Ok(answer)) => answer.clone().flatten(),
-        Ok(Err(_)) | Err(_) => None,
-    }
-}
-
 // === impl Asked ===
 
 impl Asked {
+    /// Begins to ask for the health, which the first scrape need not wait for then.
     fn new(pool: Pool) -> Self {
-        Self { pool, figures: Question::default(), health: Question::default() }
+        let health = Question::keeping(HEALTH_HOLDS);
+        let asked = Self { pool, figures: Question::keeping(Duration::ZERO), health };
+        drop(asked.ask_health());
+        asked
     }
 
-    fn ask(&self, most: usize) -> (Awaited<PoolFigures>, Awaited<PoolHealth>) {
-        let Pool { name, backend } = &self.pool;
-        let asked = Arc::clone(backend);
-        let figures = self.figures.ask(name, async move { asked.figures(most).await });
-        let asked = Arc::clone(backend);
-        let health = self.health.ask(name, async move {
+    fn ask_figures(&self, most: usize) -> Reply<PoolFigures> {
+        let backend = Arc::clone(&self.pool.backend);
+        self.figures.ask(&self.pool.name, async move { backend.figures(most).await })
+    }
+
+    fn ask_health(&self) -> Reply<PoolHealth> {
+        let backend = Arc::clone(&self.pool.backend);
+        self.health.ask(&self.pool.name, async move {
             let (of_pool, unwell) =
-                tokio::join!(asked.storage_health(), asked.unwell(None, usize::MAX));
+                tokio::join!(backend.storage_health(), backend.unwell(None, usize::MAX));
             Ok(PoolHealth { of_pool: of_pool?, unwell: unwell? })
-        });
-        (figures, health)
+        })
     }
-}
-
-// === impl Question ===
-
-impl<T: Send + Sync + 'static> Question<T> {
-    /// Returns where the answer will be: the one that is still awaited, or that to a new question.
-    fn ask(
-        &self,
-        pool: &str,
-        asking: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Awaited<T> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(awaited) = last.as_ref().filter(|answer| is_awaited(answer)) {
-            return awaited.clone();
-        }
-        let (tell, answer) = watch::channel(None);
-        let pool = pool.to_owned();
-        tokio::spawn(async move {
-            let answer = asking.await.map(Arc::new).map_err(|error| {
-                tracing::debug!(pool, "the pool cannot be asked: {}", error.sentence());
-            });
-            tell.send_replace(Some(answer.ok()));
-        });
-        *last = Some(answer.clone());
-        answer
-    }
-}
-
-impl<T> Default for Question<T> {
-    fn default() -> Self {
-        Self { last: Mutex::new(None) }
-    }
-}
-
-/// Says whether an answer may still come: there is none yet, and somebody who would give it.
-fn is_awaited<T>(answer: &Awaited<T>) -> bool {
-    answer.borrow().is_none() && answer.has_changed().is_ok()
 }
 
 #[cfg(test)]
@@ -158,9 +109,10 @@ mod tests {
         Pool { name: name.to_owned(), backend: Arc::new(backend) }
     }
 
+    /// A pool that fails when it is asked for its figures: before that it is asked twice about its health.
     fn faulty(name: &str, when: When) -> Pool {
         let Pool { name, backend } = pool(name);
-        Pool { name, backend: Arc::new(Faulty::new(backend, 1, when)) }
+        Pool { name, backend: Arc::new(Faulty::new(backend, 3, when)) }
     }
 
     async fn answered(pools: &[Asked]) -> Vec<bool> {
