@@ -3,12 +3,16 @@ SHELL := /bin/bash
 CARGO ?= cargo
 # Tests and the demo mount file systems; as another user they ask for that right with sudo.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
-RUNNER := $(if $(AS_ROOT),CARGO_TARGET_$(shell uname -m | tr a-z A-Z)_UNKNOWN_LINUX_GNU_RUNNER='$(AS_ROOT)')
+CARGO_RUNNER := CARGO_TARGET_$(shell uname -m | tr a-z A-Z)_UNKNOWN_LINUX_GNU_RUNNER
+RUNNER := $(if $(AS_ROOT),$(CARGO_RUNNER)='$(AS_ROOT)')
+
+# Limits, and the growth of a file system that is mounted.
+VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
-.PHONY: help demo test test-unit test-it test-root test-sanity full check bench build deps tools clean
+.PHONY: help demo test test-unit test-it test-root test-sanity vm-test full check bench build deps tools clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,7 +42,10 @@ test-root: deps ## real loop devices, file systems and mounts
 test-sanity: deps tools ## csi-sanity against the memory and the image pool
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
 
-full: test bench ## test, and what takes longer
+vm-test: deps ## what this machine's kernel may not have (cgroup v2, CAP_SYS_RESOURCE), in an emulated one
+	$(CARGO_RUNNER)=tools/vm $(CARGO) test $(FEATURES) --test root -- --test-threads=1 --color=never $(VM_TESTS)
+
+full: test vm-test bench ## test, and what takes longer
 	PROPTEST_CASES=20000 $(CARGO) test $(FEATURES) --lib --test it
 
 check: ## the gate: format, lints, documentation
