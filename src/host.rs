@@ -65,7 +65,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
 
     /// Removes what limits the device for the pod whose publish target this was: the device's number will be
     /// another device's.
-    async fn unlimit(&self, device: &Device, target: &Path) -> Result<()>;
+    async fn unlimit(&self, device: DeviceNumber, target: &Path) -> Result<()>;
 
     /// Succeeds when this node can enforce limits at all; the error says what is missing. Quick, and takes no lock.
     async fn can_limit(&self) -> Result<()>;

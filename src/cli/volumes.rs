@@ -17,7 +17,7 @@ use super::watch::{Look, Watched, watch};
 use crate::backend::image::{Damaged, Settings, inspect, read_only};
 use crate::config::Config;
 use crate::error::Result;
-use crate::volume::{Bytes, Condition, Volume};
+use crate::volume::{Bytes, Condition, Limits, Volume};
 
 /// Options of `orlop volumes`.
 #[derive(Debug, Args)]
@@ -55,6 +55,8 @@ struct Line {
     pool: String,
     size_bytes: u64,
     content: Option<String>,
+    #[serde(skip_serializing_if = "Limits::is_none")]
+    limits: Limits,
     attached_to: Vec<String>,
     mounted_at: Vec<String>,
     age_seconds: Option<u64>,
@@ -146,6 +148,7 @@ impl Line {
             pool: pool.to_owned(),
             size_bytes: volume.size.0,
             content: Some(volume.content.to_string()),
+            limits: volume.limits,
             attached_to: volume.attachments.iter().map(|attached| attached.node.clone()).collect(),
             mounted_at: mounted_at.iter().map(|place| place.display().to_string()).collect(),
             age_seconds: Some(volume.created.age().as_secs()),
@@ -161,6 +164,7 @@ impl Line {
             pool: pool.to_owned(),
             size_bytes: damaged.size.0,
             content: None,
+            limits: Limits::NONE,
             attached_to: Vec::new(),
             mounted_at: Vec::new(),
             age_seconds: None,
@@ -205,6 +209,7 @@ impl Row for Line {
         "pool",
         "size",
         "content",
+        "limits",
         "attached to",
         "mounted at",
         "age",
@@ -221,6 +226,7 @@ impl Row for Line {
             self.pool.clone(),
             Bytes(self.size_bytes).to_string(),
             self.content.clone().unwrap_or_else(none),
+            if self.limits.is_none() { none() } else { self.limits.to_string() },
             some(&self.attached_to),
             some(&self.mounted_at),
             self.age_seconds.map_or_else(none, |seconds| Age(seconds).to_string()),

@@ -150,8 +150,8 @@ impl Host for Kernel {
         blocking(move || Wanted::of(device, &limits)?.holds()).await
     }
 
-    async fn unlimit(&self, device: &Device, target: &Path) -> Result<()> {
-        let (device, target) = (device.number, target.to_owned());
+    async fn unlimit(&self, device: DeviceNumber, target: &Path) -> Result<()> {
+        let target = target.to_owned();
         blocking(move || limits::unlimit(&read_table()?, device, &target)).await
     }
 

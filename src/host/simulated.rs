@@ -149,8 +149,8 @@ impl Host for Simulated {
         Ok((self.limits_of(device) == *limits).then_some(Enforcement::Lasting))
     }
 
-    async fn unlimit(&self, device: &Device, _: &Path) -> Result<()> {
-        self.limits().remove(&device.number);
+    async fn unlimit(&self, device: DeviceNumber, _: &Path) -> Result<()> {
+        self.limits().remove(&device);
         Ok(())
     }
 

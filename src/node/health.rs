@@ -33,6 +33,7 @@ pub(super) async fn volume(
         let paths = [request.staging_target_path, request.volume_publish_path];
         conditions.extend(of_paths(settings, asking, pool, &id, paths).await);
     }
+    conditions.extend(settings.limiter.unenforced(&id).map(Condition::limits_not_enforced));
     let volume_health = Some(health::to_csi(&id, conditions));
     Ok(v1::NodeGetVolumeHealthResponse { volume_health })
 }

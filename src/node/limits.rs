@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+use super::volume::{At, Here};
 use crate::backend::{Device, Registry};
 use crate::controller::Enforcer;
 use crate::error::Result;
@@ -26,6 +27,9 @@ const OFTEN: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(30);
 /// For how long the group of a pod is expected at any moment.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Until then it is no finding that a pod has no group.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What enforces the limits of this node's volumes.
 #[derive(Debug)]
@@ -66,10 +70,7 @@ impl Limiter {
     /// Says why the limits of the volume do not hold although it is in use, if that is so. Takes no lock of a volume
     /// and asks nobody.
     pub fn unenforced(&self, id: &VolumeId) -> Option<String> {
-        match &self.watched().get(id)?.state {
-            State::Enforced(Enforcement::Missing(why)) | State::Failed(why) => Some(why.clone()),
-            State::Enforced(Enforcement::Lasting | Enforcement::ForNow) => None,
-        }
+        self.watched().get(id)?.trouble()
     }
 
     /// Lets the limits of a volume hold that was just published. The caller has its lock.
@@ -79,12 +80,17 @@ impl Limiter {
         }
     }
 
-    /// Takes the limits away from the pod that a volume, which is this device, was just unpublished from. The caller
-    /// has its lock.
-    pub(super) async fn unpublished(&self, id: &VolumeId, device: Option<&Device>, target: &Path) {
+    /// Takes the limits away from the pod that the volume was just unpublished from; `before` is how it was used until
+    /// then. The caller has its lock.
+    pub(super) async fn unpublished(&self, id: &VolumeId, before: &Here, target: &Path) {
         if !self.may_be_limited(id).await {
             return;
         }
+        // The mount knows its device, also where the pool does not answer.
+        let device = match before.at(target) {
+            At::Ours(place) | At::Foreign(place) => place.device,
+            At::Nothing => before.device.as_ref().map(|device| device.number),
+        };
         if let Some(device) = device
             && let Err(why) = self.host.unlimit(device, target).await
         {
@@ -192,6 +198,11 @@ impl Enforcer for Limiter {
     async fn limits_changed(&self, id: &VolumeId) {
         self.enforce(id).await;
     }
+
+    fn unenforced(&self) -> Vec<(VolumeId, String)> {
+        let all = self.watched();
+        all.iter().filter_map(|(id, one)| Some((id.clone(), one.trouble()?))).collect()
+    }
 }
 
 /// Looks after the volumes until the limiter is gone.
@@ -224,6 +235,14 @@ impl Watched {
             }
         };
         often || self.looked_at.elapsed() >= SELDOM
+    }
+
+    fn trouble(&self) -> Option<String> {
+        match &self.state {
+            State::Enforced(Enforcement::Lasting | Enforcement::ForNow) => None,
+            State::Enforced(Enforcement::Missing(_)) if self.since.elapsed() < GRACE => None,
+            State::Enforced(Enforcement::Missing(why)) | State::Failed(why) => Some(why.clone()),
+        }
     }
 }
 

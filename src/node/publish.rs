@@ -53,7 +53,7 @@ pub(super) async fn unpublish(
     let known = stage::Known::ask(settings, &id).await;
     let here = known.look(settings, &target).await?;
     stage::unmount(settings, &known, &here, &id, &target).await?;
-    settings.limiter.unpublished(&id, known.device(), &target).await;
+    settings.limiter.unpublished(&id, &here, &target).await;
     settings.host.remove_target(&target).await?;
     Ok(v1::NodeUnpublishVolumeResponse {})
 }

@@ -112,11 +112,6 @@ impl<'a> Known<'a> {
         Self { keeper, device }
     }
 
-    /// Returns the device, where it is known that there is one.
-    pub(super) fn device(&self) -> Option<&Device> {
-        self.device.as_ref().ok().and_then(Option::as_ref)
-    }
-
     /// Looks where its device is, as far as that is known, and what is at the path.
     pub(super) async fn look(&self, settings: &Settings, at: &Path) -> Result<Here> {
         let device = self.device.as_ref().ok().cloned().flatten();

@@ -124,6 +124,11 @@ impl Condition {
         Self { severity: Severity::Degraded, reason, message: message.into() }
     }
 
+    /// Returns the condition of a volume whose limits do not hold.
+    pub fn limits_not_enforced(why: String) -> Self {
+        Self::degraded(Reason::LimitsNotEnforced, why)
+    }
+
     /// Returns a condition of a volume that cannot be used.
     pub fn inaccessible(reason: Reason, message: impl Into<String>) -> Self {
         Self { severity: Severity::Inaccessible, reason, message: message.into() }

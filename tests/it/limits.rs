@@ -200,7 +200,7 @@ async fn a_new_driver_sets_them_again() {
     let id = rig.create(&[("readIOPS", "500")]).await.unwrap();
     rig.publish(&id).await;
     let device = rig.pool.attached(&id.parse().unwrap()).await.unwrap().unwrap();
-    orlop::host::Host::unlimit(&rig.host, &device, "/".as_ref()).await.unwrap();
+    orlop::host::Host::unlimit(&rig.host, device.number, "/".as_ref()).await.unwrap();
     assert_eq!(rig.held(&id).await, Limits::NONE);
     let backend: Arc<dyn Backend> = rig.pool.clone();
     let pool = orlop::backend::Pool { name: "default".to_owned(), backend };

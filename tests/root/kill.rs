@@ -15,18 +15,19 @@ use tonic::{Code, Status};
 use crate::driver::{NODE, connect, text};
 use crate::process::Process;
 use crate::requests::{
-    MIB, at_least, attach, create, delete, delete_snapshot, detach, expand, node_expand,
+    MIB, at_least, attach, create, delete, delete_snapshot, detach, expand, modify, node_expand,
     of_snapshot, of_volume, publish, snapshot, stage, unpublish, unstage,
 };
 use crate::rig::{Ground, loops_below};
 use crate::support::in_mount_namespace;
 
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 23] = [
     "create",
     "attach",
     "stage",
     "publish",
     "write",
+    "modify",
     "snapshot",
     "clone",
     "restore",
@@ -111,6 +112,10 @@ impl Life<'_> {
                 let request = v1::CreateVolumeRequest { volume_content_source, ..create("clone") };
                 self.ids[3] =
                     c.create_volume(request).await?.into_inner().volume.unwrap().volume_id;
+            }
+            "modify" => {
+                let limits = [("readIOPS", "1M"), ("writeBytesPerSecond", "1Gi")];
+                drop(c.controller_modify_volume(modify(&volume, &limits)).await?);
             }
             "expand" => drop(c.controller_expand_volume(expand(&volume, 600 * MIB)).await?),
             "grow" => drop(n.node_expand_volume(node_expand(&volume, &path("target"))).await?),

@@ -48,6 +48,12 @@ impl Pod {
         self.hierarchy.version()
     }
 
+    /// Returns where hierarchies that limit devices are mounted.
+    pub(crate) fn hierarchies() -> Vec<PathBuf> {
+        let all = Hierarchy::all(&MountTable::read().unwrap());
+        all.iter().map(|one| one.root().to_owned()).collect()
+    }
+
     fn dir(&self) -> PathBuf {
         self.root.join("kubepods/burstable").join(format!("pod{}", self.uid))
     }
@@ -105,6 +111,7 @@ impl Pod {
                 "--name=load",
                 "--direct=1",
                 "--time_based",
+                "--eta=never",
                 "--runtime=300",
                 "--output=/dev/null",
             ])
