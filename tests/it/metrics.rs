@@ -13,13 +13,16 @@ use crate::process::program::{Process, Room};
 use crate::requests;
 use crate::scrape::{Scrape, get, request};
 
-/// Starts a driver with metrics, and returns where they are.
+/// Starts a driver with metrics, waits until it serves calls, too, and returns where the metrics are.
 pub fn start(room: &Room, more: &[&str]) -> (Process, SocketAddr) {
     let mut driver = room.start(&[&["--metrics-address", "127.0.0.1:0"], more].concat());
     let line = driver.line_with("metrics are at ");
     let address =
         line.split("http://").nth(1).unwrap().trim_end().strip_suffix("/metrics").unwrap();
-    (driver, address.parse().unwrap())
+    let address = address.parse().unwrap();
+    // Metrics are there before the pools are open.
+    driver.line_with("serving controller and node");
+    (driver, address)
 }
 
 async fn controller(room: &Room) -> ControllerClient<Channel> {
