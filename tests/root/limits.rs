@@ -252,7 +252,7 @@ async fn unenforced(mut rig: Rig) -> Rig {
         let [of_node, of_controller, listed] = health(&mut rig, &id).await;
         assert_eq!([&of_controller, &listed], [&of_node; 2]);
         assert_eq!(of_node.len(), 1, "{of_node:?}");
-        assert_eq!((of_node[0].status(), &*of_node[0].reason), (Degraded, "LimitsNotEnforced"));
+        assert_eq!(of_node[0].status(), Degraded);
         assert!(of_node[0].message.contains("control groups"), "{of_node:?}");
     }
     for root in &hierarchies {
@@ -271,7 +271,7 @@ async fn unenforced(mut rig: Rig) -> Rig {
     rig
 }
 
-/// Returns what node, controller and the controller's list say is the matter with the volume.
+/// Returns what node, controller and the controller's list say of the volume's limits.
 async fn health(rig: &mut Rig, id: &str) -> [Vec<v1::volume_health::VolumeHealthEntry>; 3] {
     let volume_id = id.to_owned();
     let request =
@@ -285,7 +285,10 @@ async fn health(rig: &mut Rig, id: &str) -> [Vec<v1::volume_health::VolumeHealth
     assert!(listed.iter().all(|one| one.volume_id == id), "{listed:?}");
     let listed = listed.into_iter().flat_map(|one| one.health_statuses).collect();
     let one = |health: Option<v1::VolumeHealth>| health.unwrap().health_statuses;
+    // An emulated machine can be so slow that its pool counts as silent, too.
+    let of_limits = |one: &v1::volume_health::VolumeHealthEntry| one.reason == "LimitsNotEnforced";
     [one(of_node.volume_health), one(asked.into_inner().volume_health), listed]
+        .map(|all| all.into_iter().filter(of_limits).collect())
 }
 
 #[test]
