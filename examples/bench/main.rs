@@ -8,6 +8,7 @@
 
 mod bench;
 mod by_hand;
+mod changes;
 #[path = "../shared/client.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
 mod client;
@@ -96,6 +97,7 @@ async fn measure(bench: &Bench, rows: Vec<Row>) -> Result<Vec<Figure>> {
             Row::Lifecycle => lifecycle::measure(bench).await,
             Row::Copies => copies::measure(bench).await,
             Row::Group => group::measure(bench).await,
+            Row::Changes => changes::measure(bench).await,
             Row::Throughput => throughput::measure(bench).await,
             Row::Start => start::measure(bench).await,
             Row::Memory => memory::measure(bench).await,

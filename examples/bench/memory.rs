@@ -45,6 +45,18 @@ async fn resident(bench: &Bench, pool: &Pool) -> Result<f64> {
     Ok(resident / 1024.0)
 }
 
+/// Lets the kernel forget how much memory the process ever had.
+pub(crate) fn forget_peak(pid: u32) -> Result<()> {
+    const PEAK: &str = "5";
+    Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), PEAK)?)
+}
+
+/// Returns how many MiB the process had at most since then.
+pub(crate) fn peak(pid: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(field(&status, "VmHWM:").ok_or("the kernel does not say VmHWM:")? / 1024.0)
+}
+
 /// Returns the number behind the key in the text of a `status` file.
 fn field(status: &str, key: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;

@@ -36,6 +36,8 @@ pub(crate) enum Row {
     Copies,
     /// A group snapshot of volumes that are being written.
     Group,
+    /// Which blocks changed between two snapshots.
+    Changes,
     /// What a pod can read and write.
     Throughput,
     /// From the start of the driver to its first answer.

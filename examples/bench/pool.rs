@@ -45,6 +45,11 @@ impl Pool {
         Ok(pool)
     }
 
+    /// Returns the file that it is in.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Returns the driver's directory.
     pub(crate) fn of_driver(&self) -> PathBuf {
         self.at.join("orlop")

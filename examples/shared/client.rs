@@ -7,6 +7,7 @@ use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use orlop::csi::v1::identity_client::IdentityClient;
 use orlop::csi::v1::node_client::NodeClient;
+use orlop::csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
 use orlop::csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use orlop::csi::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
@@ -21,6 +22,7 @@ pub(crate) struct Client {
     controller: ControllerClient<Channel>,
     groups: GroupControllerClient<Channel>,
     node: NodeClient<Channel>,
+    metadata: SnapshotMetadataClient<Channel>,
 }
 
 /// What a volume is made from.
@@ -40,6 +42,7 @@ impl Client {
             controller: ControllerClient::new(channel.clone()),
             groups: GroupControllerClient::new(channel.clone()),
             node: NodeClient::new(channel.clone()),
+            metadata: SnapshotMetadataClient::new(channel.clone()),
         }
     }
 
@@ -108,6 +111,18 @@ impl Client {
         };
         self.groups.clone().delete_volume_group_snapshot(request).await?;
         Ok(())
+    }
+
+    /// Returns how many bytes are told to have changed, when all is told.
+    pub(crate) async fn changed(&self, request: v1::GetMetadataDeltaRequest) -> Result<u64> {
+        let mut stream = self.metadata.clone().get_metadata_delta(request).await?.into_inner();
+        let mut bytes = 0;
+        while let Some(message) = stream.message().await? {
+            for block in message.block_metadata {
+                bytes += u64::try_from(block.size_bytes)?;
+            }
+        }
+        Ok(bytes)
     }
 
     /// Returns how many volumes the driver lists, on all pages together.

@@ -10,8 +10,9 @@ use crate::backend::Part;
 use crate::sys::Result;
 use crate::sys::extents::Extent;
 
-/// How many ranges a part has at most, which is what goes into one message.
-const MOST_RANGES: usize = 4096;
+/// How many ranges a part has at most: 256 KiB. The extents that were asked for behind its end are asked for again
+/// by the next part, so it should not be too small.
+const MOST_RANGES: usize = 1 << 14;
 
 /// How many pieces are looked at for a part, so that a long stretch without a change ends, too.
 const MOST_PIECES: usize = 1 << 16;

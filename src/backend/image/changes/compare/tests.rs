@@ -173,7 +173,7 @@ fn a_part_is_bounded_and_the_next_one_goes_on_where_it_ends() {
         let extents = (0..count).map(|n| extent(2 * n * BLOCK, n * BLOCK, BLOCK, 0));
         Pieces::new(extents.map(Ok), u64::MAX)
     };
-    let count = 10_000;
+    let count = 40_000;
     let end = 2 * count * BLOCK;
     let (mut at, mut ranges, mut parts) = (Some(0), Vec::new(), 0);
     while let Some(from) = at {
