@@ -4,15 +4,17 @@
 
 pub mod client;
 mod detach;
+mod transfer;
 
 use tonic::{Request, Response, Status, async_trait};
 
 pub use detach::detach;
+pub use transfer::{export, import};
 
 use crate::backend::Registry;
 use crate::csi::admin::{
-    AdoptRequest, AdoptResponse, DetachRequest, DetachResponse, SetLogLevelRequest,
-    SetLogLevelResponse,
+    AdoptRequest, AdoptResponse, DetachRequest, DetachResponse, ExportRequest, ExportResponse,
+    ImportRequest, ImportResponse, SetLogLevelRequest, SetLogLevelResponse,
 };
 use crate::error::{Error, Noun, Result};
 use crate::locks::Locks;
@@ -72,6 +74,21 @@ impl crate::csi::admin::admin_server::Admin for Admin {
         let DetachRequest { volume_id, force } = request.into_inner();
         let outcome = detach(&self.pools, &self.locks, &volume_id, force).await;
         answer(Method::Other, outcome.map(|message| DetachResponse { message }))
+    }
+
+    async fn import(
+        &self,
+        request: Request<ImportRequest>,
+    ) -> std::result::Result<Response<ImportResponse>, Status> {
+        answer(Method::Other, import(&self.pools, &self.locks, request.into_inner()).await)
+    }
+
+    async fn export(
+        &self,
+        request: Request<ExportRequest>,
+    ) -> std::result::Result<Response<ExportResponse>, Status> {
+        let outcome = export(&self.pools, &self.locks, request.into_inner()).await;
+        answer(Method::Other, outcome.map(|message| ExportResponse { message }))
     }
 
     async fn set_log_level(

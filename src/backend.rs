@@ -17,6 +17,7 @@ pub mod image;
 pub mod late;
 pub mod memory;
 mod registry;
+mod transfer;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use changes::{Changes, Part};
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
 pub use registry::{Pool, Registry};
+pub use transfer::{Import, Imported, Transfer};
 
 use crate::error::Result;
 use crate::sys::device::DeviceNumber;
@@ -112,6 +114,11 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the pool's group snapshots, if it can have any; then it has snapshots, too.
     fn groups(&self) -> Option<&dyn Groups> {
+        None
+    }
+
+    /// Returns how the pool takes images in and gives them out, if it does.
+    fn transfer(&self) -> Option<&dyn Transfer> {
         None
     }
 }

@@ -6,7 +6,9 @@ mod age;
 mod check;
 mod detach;
 mod doctor;
+mod export;
 mod failure;
+mod import;
 mod log_level;
 mod options;
 mod output;
@@ -69,6 +71,10 @@ enum Verb {
     Adopt(adopt::Options),
     /// Clear the attach record of a volume that nothing on this node uses any more.
     Detach(detach::Options),
+    /// Make a volume of an image file, and print its PersistentVolume.
+    Import(import::Options),
+    /// Write the image of a volume or snapshot to a file.
+    Export(export::Options),
     /// Change what the running driver logs.
     LogLevel(log_level::Options),
 }
@@ -101,6 +107,8 @@ impl Cli {
             Verb::Check(options) => check::run(options).await,
             Verb::Adopt(options) => adopt::run(options).await,
             Verb::Detach(options) => detach::run(options).await,
+            Verb::Import(options) => import::run(options).await,
+            Verb::Export(options) => export::run(options).await,
             Verb::LogLevel(options) => log_level::run(options).await,
         }
     }

@@ -15,6 +15,7 @@ pub mod extents;
 pub mod failure;
 pub mod freeze;
 pub mod grow;
+pub mod lease;
 pub mod loopdev;
 pub mod mount;
 pub mod mount_detached;

@@ -3,18 +3,20 @@
 //! It proves that a handler undoes what it began, and that the same request again finishes the job. It wraps
 //! any backend and forgets no method of the trait.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Part, PoolFigures, Snapshots,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Import, Imported, Part,
+    PoolFigures, Snapshots, Transfer,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
     Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
-    NewVolume, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
+    NewVolume, Snapshot, SnapshotId, Source, StorageCondition, Unwell, Volume, VolumeId,
 };
 
 /// When a call fails.
@@ -67,6 +69,11 @@ impl Faulty {
     fn inner_changes(&self) -> Result<&dyn Changes> {
         let what = "changed blocks".to_owned();
         self.inner.changes().ok_or(Error::Unsupported { what })
+    }
+
+    fn inner_transfer(&self) -> Result<&dyn Transfer> {
+        let what = "an import or export".to_owned();
+        self.inner.transfer().ok_or(Error::Unsupported { what })
     }
 
     fn inner_snapshots(&self) -> Result<&dyn Snapshots> {
@@ -161,6 +168,10 @@ impl Backend for Faulty {
     fn groups(&self) -> Option<&dyn Groups> {
         self.inner.groups().map(|_| self as &dyn Groups)
     }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        self.inner.transfer().map(|_| self as &dyn Transfer)
+    }
 }
 
 #[async_trait]
@@ -217,5 +228,19 @@ impl Groups for Faulty {
     async fn find(&self, id: &GroupId) -> Result<Option<Group>> {
         let groups = self.inner_groups()?;
         self.call(groups.find(id)).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Transfer for Faulty {
+    async fn import(&self, wanted: &Import) -> Result<Imported> {
+        let transfer = self.inner_transfer()?;
+        self.call(transfer.import(wanted)).await
+    }
+
+    async fn export(&self, source: &Source, to: &Path, force: bool) -> Result<()> {
+        let transfer = self.inner_transfer()?;
+        self.call(transfer.export(source, to, force)).await
     }
 }

@@ -20,12 +20,14 @@ mod cut;
 mod delete;
 mod error;
 mod expand;
+mod export;
 mod figures;
 mod finish;
 mod group;
 mod health;
 mod holders;
 mod identity;
+mod import;
 pub mod inspect;
 mod layout;
 mod ledger;
@@ -52,7 +54,7 @@ pub use settings::{Percent, Place, Provisioning, Ratio, Settings};
 pub use shelf::Damaged;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots, Transfer,
 };
 use crate::error::Result;
 use crate::fs;
@@ -225,6 +227,10 @@ impl Backend for ImagePool {
     }
 
     fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
         Some(self)
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots, image,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots,
+    Transfer, image,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
@@ -193,6 +194,10 @@ impl Backend for Late {
 
     fn changes(&self) -> Option<&dyn Changes> {
         self.there().ok()?.changes()
+    }
+
+    fn transfer(&self) -> Option<&dyn Transfer> {
+        self.there().ok()?.transfer()
     }
 
     fn groups(&self) -> Option<&dyn Groups> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Backend, Changes, Groups, Snapshots};
+use super::{Backend, Changes, Groups, Snapshots, Transfer};
 use crate::error::{Error, Result};
 use crate::volume::{
     Condition, Group, GroupId, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
@@ -36,6 +36,12 @@ impl Pool {
     pub fn snapshots(&self) -> Result<&dyn Snapshots> {
         let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
         self.backend.snapshots().ok_or_else(none)
+    }
+
+    /// Returns how the pool takes images in and gives them out, if it does.
+    pub fn transfer(&self) -> Result<&dyn Transfer> {
+        let none = || Error::unfit(format!("pool {} holds no image files", self.name));
+        self.backend.transfer().ok_or_else(none)
     }
 
     /// Returns what the pool knows of the blocks of its snapshots, if it can tell.

@@ -9,7 +9,6 @@ use super::options::ConfigOptions;
 use super::{output, pools};
 use crate::admin;
 use crate::admin::client::{AdminError, connect};
-use crate::backend::image::inspect;
 use crate::csi::admin::DetachRequest;
 use crate::locks::Locks;
 
@@ -44,16 +43,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         let request = DetachRequest { volume_id: options.volume, force: options.force };
         driver.detach(request).await.map_err(AdminError::Refused)?.into_inner().message
     } else {
-        // To open a pool that is not there would make it.
-        for pool in pools::image_pools(&config, &node) {
-            if !inspect::exists(&pool).await? {
-                let text =
-                    format!("{} has not been made yet: start the driver first", pool.place_name());
-                return Err(Failure::failed(text));
-            }
-        }
-        // For as long as this takes, the verb is the pools' one owner.
-        let opened = pools::open(&config, &node).await?;
+        let opened = pools::open_made(&config, &node).await?;
         admin::detach(&opened.pools, &Locks::default(), &options.volume, options.force).await?
     };
     output::say(&message)?;

@@ -1,6 +1,6 @@
 //! The options that several verbs share. A flag beats its environment variable, which beats the config file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,6 +8,13 @@ use super::failure::Failure;
 use super::output::OutputOption;
 use crate::config::{Config, Endpoint, MetricsAddress, NodeId};
 use crate::logging::{Filter, Format};
+
+/// Returns the path as a driver in another directory understands it.
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
+    let path = std::path::absolute(path)?;
+    let not_text = || Failure::misconfigured(format!("{} is not UTF-8", path.display()));
+    path.to_str().map(str::to_owned).ok_or_else(not_text)
+}
 
 /// Options of a driver.
 #[derive(Debug, Args)]

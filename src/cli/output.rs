@@ -50,6 +50,11 @@ impl Output {
     }
 }
 
+/// Tells what is not as it was wanted, on stderr: what is printed may be read by a program.
+pub(super) fn warn(text: &str) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "orlop: {text}")
+}
+
 /// Prints a text with a line end. A reader that has seen enough is no failure.
 pub(super) fn say(text: &str) -> io::Result<()> {
     match writeln!(io::stdout().lock(), "{text}") {

@@ -46,6 +46,22 @@ pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<
     Ok(Opened { pools: Registry::new(pools), host })
 }
 
+/// Opens all pools of the config for a verb that writes, which is their one owner as long as it runs. To open a pool
+/// that is not there would make it.
+pub(super) async fn open_made(
+    config: &Config,
+    node: &NodeId,
+) -> std::result::Result<Opened, Failure> {
+    for pool in image_pools(config, node) {
+        if !image::inspect::exists(&pool).await? {
+            let text =
+                format!("{} has not been made yet: start the driver first", pool.place_name());
+            return Err(Failure::failed(text));
+        }
+    }
+    open(config, node).await
+}
+
 async fn open_image(settings: image::Settings) -> Result<Arc<dyn Backend>> {
     match ImagePool::open(settings.clone()).await {
         Err(absent @ Error::Absent { .. }) => {

@@ -19,6 +19,11 @@ const LIMIT: Duration = Duration::from_hours(1);
 /// The unit of sizes in sysfs, whatever the sectors of a device are.
 const SYSFS_SECTOR: u64 = 512;
 
+/// Returns how many bytes of an image its file system has.
+pub fn size(image: &Path, fs: FsType) -> Result<u64, Error> {
+    superblock::read_size(image, fs)
+}
+
 /// Says whether the file system on an image reaches its end.
 pub fn fills(image: &Path, fs: FsType) -> Result<bool, Error> {
     let room = fs::metadata(image).doing(|| format!("look at {}", image.display()))?.len();

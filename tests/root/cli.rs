@@ -2,6 +2,7 @@
 
 mod check;
 mod look;
+mod transfer;
 
 use std::path::Path;
 use std::process::Command;

@@ -86,6 +86,8 @@ mod image_records;
 mod image_space;
 #[cfg(test)]
 mod image_support;
+#[cfg(test)]
+mod image_transfer;
 mod kill;
 mod late;
 mod life;

@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::requests::create;
 use crate::rig::Ground;
 use crate::scrape;
-use crate::support::in_mount_namespace;
+use crate::support::{Image, MIB, in_mount_namespace};
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 const UNIT: &str = include_str!("../../deploy/systemd/orlop.service");
@@ -92,11 +92,19 @@ impl<'a> Node<'a> {
                 let is_built = *from == "target/release/orlop" && UNIT.contains(&format!("={to} "));
                 assert!(is_built || in_repository(from).exists(), "{line:?}");
             }
-            ["sudo", "systemctl", "daemon-reload"] => {}
+            ["sudo", "systemctl", "daemon-reload"]
+            | ["kubectl", "apply", "-f", "legacy-db.yaml"] => {}
             ["sudo", "systemctl", "start", "orlop"]
             | ["sudo", "systemctl", "enable", "--now", "orlop"] => self.start(),
             ["sudo", "systemctl", "stop", "orlop"] => {
                 assert!(self.driver.take().expect("the driver runs").stop().success());
+            }
+            ["orlop", "import", .., image] => {
+                let image = image.strip_prefix("/srv/images/").unwrap();
+                Image::formatted(self.room, image, 64 * MIB, "ext4");
+                let printed = self.orlop(&line.words[1..]);
+                assert!(printed.contains("kind: PersistentVolume"), "{printed}");
+                return printed;
             }
             ["orlop", rest @ ..] if rest.contains(&"--watch") => return self.watch(rest),
             ["orlop", rest @ ..] => return self.orlop(rest),
@@ -116,7 +124,12 @@ impl<'a> Node<'a> {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orlop"));
         let volume = self.volume.as_str();
-        command.args(args.iter().map(|arg| if *arg == "VOLUME" { volume } else { arg }));
+        for arg in args {
+            match arg.strip_prefix("/srv/images/") {
+                Some(image) => command.arg(self.room.join(image)),
+                None => command.arg(if *arg == "VOLUME" { volume } else { arg }),
+            };
+        }
         command.env("ORLOP_CONFIG", self.room.join("orlop.yaml"));
         command
     }

@@ -65,10 +65,8 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
 /// Returns whether the deployment tells changed blocks. All its processes must say the same: where they are several,
 /// only the config is the same for all of them, and it says enough where a pool has an XFS of its own.
 fn tells_changes(setup: &Setup, opened: &Opened) -> bool {
-    match setup.mode {
-        Mode::All => opened.pools.tell_changes(),
-        Mode::Controller | Mode::Node => setup.config.pools.iter().any(Pool::has_its_own_xfs),
-    }
+    let by_config = setup.config.pools.iter().any(Pool::has_its_own_xfs);
+    by_config || (setup.mode == Mode::All && opened.pools.tell_changes())
 }
 
 fn controller(

@@ -74,7 +74,7 @@ fn try_reflink(dir: &Path) -> Result<()> {
 }
 
 /// The file system has no files without a name, does not know the call, or knows and cannot.
-fn is_unable(failure: &Failure) -> bool {
+pub(super) fn is_unable(failure: &Failure) -> bool {
     matches!(
         failure.errno(),
         Some(Errno::OPNOTSUPP | Errno::NOTTY | Errno::INVAL | Errno::NOSYS | Errno::XDEV)

@@ -34,6 +34,20 @@ const VERBS: &[(&str, &[&str])] = &[
     ),
     ("adopt", &["<POOL>", "--config", "--node-id", "Example:"]),
     ("detach", &["<VOLUME>", "--force", "--config", "Example:"]),
+    (
+        "import",
+        &[
+            "<FILE>",
+            "--name",
+            "--pool",
+            "--move",
+            "--raw",
+            "--config",
+            "PersistentVolume",
+            "Examples:",
+        ],
+    ),
+    ("export", &["<VOLUME>", "<FILE>", "--force", "--config", "Examples:"]),
     ("log-level", &["<FILTER>", "--config", "debug", "Examples:"]),
 ];
 

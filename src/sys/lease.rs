@@ -1,0 +1,66 @@
+//! Finds out whether anybody has a file open for writing: the kernel gives no lease on such a file.
+
+#![expect(unsafe_code, reason = "no crate that we use wraps F_SETLEASE")]
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use nix::libc::{self, c_int};
+use rustix::io::Errno;
+
+use super::failure::{Doing, Result};
+
+#[expect(clippy::cast_possible_wrap, reason = "the number of a command, which is small")]
+const SET_SIGNAL: c_int = linux_raw_sys::general::F_SETSIG as c_int;
+
+/// Says whether anybody has the file open for writing, a loop device included. `file` itself is open for reading.
+///
+/// A file system that knows no leases cannot tell: then nobody is assumed to.
+pub fn has_writer(file: &File) -> Result<bool> {
+    // Somebody who opens the file while we have the lease is announced by a signal, and the usual one would end us.
+    // This one is ignored.
+    set(file, SET_SIGNAL, libc::SIGURG).doing(doing)?;
+    match set(file, libc::F_SETLEASE, libc::F_RDLCK) {
+        Ok(()) => {
+            set(file, libc::F_SETLEASE, libc::F_UNLCK).doing(doing)?;
+            Ok(false)
+        }
+        Err(Errno::AGAIN) => Ok(true),
+        Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::ACCESS) => Ok(false),
+        Err(errno) => Err(errno).doing(doing),
+    }
+}
+
+fn doing() -> &'static str {
+    "find out who writes to a file"
+}
+
+fn set(file: &File, command: c_int, value: c_int) -> rustix::io::Result<()> {
+    // SAFETY: the descriptor is open for the whole call, and both commands take a number and no pointer.
+    let answer = unsafe { libc::fcntl(file.as_raw_fd(), command, value) };
+    if answer < 0 {
+        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_writer_is_seen_and_a_reader_is_none() {
+        let named = tempfile::NamedTempFile::new().unwrap();
+        let reader = File::open(named.path()).unwrap();
+        assert!(has_writer(&reader).unwrap(), "the one that made it");
+        let path = named.into_temp_path();
+        assert!(!has_writer(&reader).unwrap());
+        let other = OpenOptions::new().append(true).open(&path).unwrap();
+        assert!(has_writer(&reader).unwrap());
+        drop(other);
+        let _second_reader = File::open(&path).unwrap();
+        assert!(!has_writer(&reader).unwrap());
+    }
+}
