@@ -87,6 +87,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Succeeds when the volume is no device of this node. `InUse` while somebody has it mounted or open.
     async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>>;
 
+    /// Fails when whoever begins to use a volume of the pool now would only wait: for room, say. Asks nobody.
+    fn admits(&self) -> Result<()>;
+
+    /// Sees to it that the volume is not held up by its pool as long as the value is kept. Whoever is about to
+    /// unmount or to grow its file system needs that.
+    async fn keep_running(&self, id: &VolumeId) -> Result<Box<dyn Hold>>;
+
     /// Lets the device of an attached volume take the size that the volume has, and returns that size.
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes>;
 

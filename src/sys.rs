@@ -22,6 +22,7 @@ pub mod mount_detached;
 pub mod mountinfo;
 pub mod namespace;
 pub mod patience;
+pub mod priority;
 pub mod probe;
 pub mod questions;
 pub mod reflink;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Import, Imported, Part,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Import, Imported, Part,
     PoolFigures, Snapshots, Transfer,
 };
 use crate::error::{Error, Result};
@@ -139,6 +139,14 @@ impl Backend for Faulty {
 
     async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>> {
         self.call(self.inner.detach(id)).await
+    }
+
+    fn admits(&self) -> Result<()> {
+        self.inner.admits()
+    }
+
+    async fn keep_running(&self, id: &VolumeId) -> Result<Box<dyn Hold>> {
+        self.call(self.inner.keep_running(id)).await
     }
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {

@@ -25,6 +25,8 @@ pub struct PoolFigures {
     pub snapshots: usize,
     /// How many of both have records that cannot be read.
     pub damaged: usize,
+    /// How many volumes are paused, because the pool has no room.
+    pub paused: usize,
     /// Some of the volumes one by one, sorted by id.
     pub each: Vec<VolumeFigures>,
 }

@@ -33,6 +33,7 @@ mod layout;
 mod ledger;
 mod memory;
 mod open;
+mod pause;
 mod place;
 pub mod read_only;
 mod record;
@@ -50,11 +51,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use record::Flaw;
-pub use settings::{Percent, Place, Provisioning, Ratio, Settings};
+pub use settings::{Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 pub use shelf::Damaged;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots, Transfer,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
+    Transfer,
 };
 use crate::error::Result;
 use crate::fs;
@@ -70,6 +72,7 @@ use cleaner::Cleaner;
 use group::GroupRecord;
 use health::About;
 use ledger::{Ledger, Reservation, Space};
+use pause::Pausing;
 use place::Located;
 use record::{SnapshotRecord, VolumeRecord};
 use shelf::Shelf;
@@ -97,6 +100,7 @@ pub struct ImagePool {
     snapshots: Arc<Shelf<SnapshotRecord>>,
     groups: Arc<Shelf<GroupRecord>>,
     cleaner: Cleaner,
+    pausing: Arc<Pausing>,
     questions: Questions<About>,
     /// Whether a copy can share its bytes with the original.
     reflink: bool,
@@ -114,6 +118,11 @@ impl ImagePool {
     pub fn damaged(&self) -> Vec<Damaged> {
         let damaged = self.volumes.damaged().into_iter().chain(self.snapshots.damaged());
         damaged.chain(self.groups.damaged()).collect()
+    }
+
+    /// Returns the volumes that wait until the pool has room again.
+    pub fn paused(&self) -> Vec<VolumeId> {
+        self.pausing.paused()
     }
 
     /// Waits until what was deleted so far takes no space any more.
@@ -200,6 +209,14 @@ impl Backend for ImagePool {
 
     async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>> {
         Ok(self.detach_volume(id).await?)
+    }
+
+    fn admits(&self) -> Result<()> {
+        Ok(self.pausing.admits()?)
+    }
+
+    async fn keep_running(&self, id: &VolumeId) -> Result<Box<dyn Hold>> {
+        Ok(self.pausing.keep_running(id).await?)
     }
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, PoolFigures, Snapshots,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
     Transfer, image,
 };
 use crate::error::{Error, Result};
@@ -160,6 +160,14 @@ impl Backend for Late {
 
     async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>> {
         self.there()?.detach(id).await
+    }
+
+    fn admits(&self) -> Result<()> {
+        self.there()?.admits()
+    }
+
+    async fn keep_running(&self, id: &VolumeId) -> Result<Box<dyn Hold>> {
+        self.there()?.keep_running(id).await
     }
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {

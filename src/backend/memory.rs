@@ -229,6 +229,7 @@ impl Backend for Memory {
             volumes: state.volumes.len(),
             snapshots: state.snapshots.len(),
             damaged: 0,
+            paused: 0,
             each: state.volumes.values().take(most).map(VolumeFigures::simulated).collect(),
         })
     }
@@ -253,6 +254,14 @@ impl Backend for Memory {
         let mut state = self.state();
         self.not_mounted(&state, id)?;
         Ok(state.devices.remove(id).map_or(Ensured::Found(()), |_| Ensured::Made(())))
+    }
+
+    fn admits(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn keep_running(&self, _: &VolumeId) -> Result<Box<dyn Hold>> {
+        Ok(Box::new(Nothing))
     }
 
     async fn grow_device(&self, id: &VolumeId) -> Result<Bytes> {

@@ -91,6 +91,7 @@ pub(super) fn settings(
         provisioning: pool.provisioning,
         reserve: pool.reserve,
         low_water: pool.low_water,
+        when_full: pool.when_full,
         mount_dir: config.state_dir.join(MOUNTS),
         require_shared_mounts: config.require_shared_mounts,
         freeze_limit: config.freeze_limit,

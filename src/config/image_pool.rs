@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{PoolEntry, ProvisioningEntry, WhenFullEntry};
 use super::mistake::Wrong;
-use crate::backend::image::{Percent, Place, Provisioning, Ratio};
+use crate::backend::image::{Percent, Place, Provisioning, Ratio, WhenFull};
 
 /// The ratio of a thin pool that says nothing else.
 const USUAL_RATIO: Ratio = Ratio::whole(2);
@@ -29,6 +29,8 @@ pub struct ImagePool {
     pub reserve: Percent,
     /// Below this share of free space nothing new is promised.
     pub low_water: Percent,
+    /// What happens to the writers of a thin pool that has no room left.
+    pub when_full: WhenFull,
 }
 
 // === impl ImagePool ===
@@ -41,18 +43,19 @@ impl ImagePool {
             provisioning: Provisioning::Thin(TRIAL_RATIO),
             reserve: USUAL_RESERVE,
             low_water: USUAL_LOW_WATER,
+            when_full: WhenFull::Pause,
         }
     }
 
     pub(super) fn check(entry: PoolEntry) -> Result<Self, Wrong> {
-        if entry.when_full == Some(WhenFullEntry::Pause) {
-            let reason = "pause is not done by this version: leave it out, and writers see that the pool is full";
-            return Err(Wrong::new("whenFull", reason));
-        }
         let (provisioning, low_water) = promise(&entry)?;
-        let reserve = entry.reserve.map_or(USUAL_RESERVE, |share| share.0);
+        let when_full = match entry.when_full {
+            Some(WhenFullEntry::Fail) => WhenFull::Fail,
+            Some(WhenFullEntry::Pause) | None => WhenFull::Pause,
+        };
+        let reserve = reserve(&entry, provisioning, low_water)?;
         let place = place(entry, provisioning)?;
-        Ok(Self { place, provisioning, reserve, low_water })
+        Ok(Self { place, provisioning, reserve, low_water, when_full })
     }
 
     /// Returns the key that says where the pool is, and the path.
@@ -76,14 +79,37 @@ fn promise(entry: &PoolEntry) -> Result<(Provisioning, Percent), Wrong> {
             Ok((Provisioning::Thin(ratio), low_water))
         }
         ProvisioningEntry::Thick => {
-            let thin_keys =
-                [("ratio", entry.ratio.is_some()), ("lowWater", entry.low_water.is_some())];
+            let thin_keys = [
+                ("ratio", entry.ratio.is_some()),
+                ("lowWater", entry.low_water.is_some()),
+                ("whenFull", entry.when_full.is_some()),
+            ];
             match thin_keys.into_iter().find(|(_, is_there)| *is_there) {
                 Some((key, _)) => Err(Wrong::new(key, "is for pools with `provisioning: thin`")),
                 None => Ok((Provisioning::Thick, USUAL_LOW_WATER)),
             }
         }
     }
+}
+
+/// Nothing new is promised before what is there has to wait: the other way round a new volume would stop at once.
+fn reserve(
+    entry: &PoolEntry,
+    provisioning: Provisioning,
+    low_water: Percent,
+) -> Result<Percent, Wrong> {
+    let reserve = entry.reserve.map_or(USUAL_RESERVE, |share| share.0);
+    let is_thin = matches!(provisioning, Provisioning::Thin(_));
+    if !is_thin || reserve < low_water {
+        return Ok(reserve);
+    }
+    // Whoever has set only one of the two has to be told of that one.
+    let key = if entry.reserve.is_some() { "reserve" } else { "lowWater" };
+    let reason = format!(
+        "the reserve of {}% is not below lowWater, which is {}%: below the reserve the volumes of a thin pool are paused",
+        reserve.0, low_water.0
+    );
+    Err(Wrong::new(key, reason))
 }
 
 fn place(entry: PoolEntry, provisioning: Provisioning) -> Result<Place, Wrong> {

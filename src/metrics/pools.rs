@@ -23,7 +23,7 @@ pub(super) struct Pools {
 type Value = fn(&PoolFigures) -> u64;
 
 /// What is told of each pool that answered.
-const OF_POOLS: [(Metric, Value); 8] = [
+const OF_POOLS: [(Metric, Value); 9] = [
     (bytes("pool_capacity", "Size of the pool"), |pool| pool.capacity.0),
     (bytes("pool_promised", "What the volumes and snapshots may grow to"), |pool| pool.promised.0),
     (bytes("pool_available", "What can still be promised"), |pool| pool.available.0),
@@ -32,6 +32,7 @@ const OF_POOLS: [(Metric, Value); 8] = [
     (count("pool_volumes", "Volumes in the pool"), |pool| pool.volumes as u64),
     (count("pool_snapshots", "Snapshots in the pool"), |pool| pool.snapshots as u64),
     (count("pool_damaged_records", "Records that cannot be read"), |pool| pool.damaged as u64),
+    (count("pool_paused_volumes", "Volumes that wait for room"), |pool| pool.paused as u64),
 ];
 
 // === impl Pools ===

@@ -26,6 +26,8 @@ pub(super) async fn expand(
     Capability::fits_if_named(request.volume_capability.as_ref(), volume.content)?;
     within(asked, &volume)?;
     let at = located(settings, &request, pool, &volume).await?;
+    // A frozen file system does not grow: the call would wait where nothing can end it.
+    let _running = pool.backend.keep_running(&id).await?;
     let size = pool.backend.grow_device(&id).await?;
     if let (Content::FileSystem(fs), Some(at)) = (volume.content, at) {
         settings.host.grow(&at, fs).await?;

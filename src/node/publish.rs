@@ -118,6 +118,7 @@ impl Wish {
         volume: &Volume,
         here: &Here,
     ) -> Result<()> {
+        pool.backend.admits()?;
         let (staging, wanted) = (&self.staging, &self.capability);
         let staged = stage::ensure(settings, pool, volume, here, staging, wanted).await?;
         let made = self.bind(settings, pool, volume).await;

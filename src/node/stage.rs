@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::volume::{At, Here, foreign, serves};
 use super::{Settings, path};
-use crate::backend::{Attached, Device, Ensured, Pool};
+use crate::backend::{Attached, Device, Ensured, Hold, Pool};
 use crate::controller::known;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
@@ -112,6 +112,20 @@ impl<'a> Known<'a> {
         Self { keeper, device }
     }
 
+    /// Sees to it that the volume is not paused while it is unmounted: a file system that is frozen when its last
+    /// mount goes lives on, and keeps its device. A pool that is dead has nothing to say in that.
+    async fn keep_running(&self, id: &VolumeId) -> Result<Option<Box<dyn Hold>>> {
+        let Some(pool) = self.keeper else { return Ok(None) };
+        match pool.backend.keep_running(id).await {
+            Ok(running) => Ok(Some(running)),
+            Err(busy @ Error::Pending { .. }) => Err(busy),
+            Err(why) => {
+                tracing::warn!(volume = %id, why = why.sentence(), "whether it is paused cannot be found out");
+                Ok(None)
+            }
+        }
+    }
+
     /// Looks where its device is, as far as that is known, and what is at the path.
     pub(super) async fn look(&self, settings: &Settings, at: &Path) -> Result<Here> {
         let device = self.device.as_ref().ok().cloned().flatten();
@@ -129,7 +143,10 @@ pub(super) async fn unmount(
 ) -> Result<Ensured<()>> {
     let place = match here.at(at) {
         At::Nothing => return Ok(Ensured::Found(())),
-        At::Ours(_) => return settings.host.unmount(at).await,
+        At::Ours(_) => {
+            let _running = known.keep_running(id).await?;
+            return settings.host.unmount(at).await;
+        }
         At::Foreign(place) => place,
     };
     // What is left when the record, the pool or the device is lost: the kernel still names the image by the id,

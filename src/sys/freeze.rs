@@ -55,6 +55,23 @@ pub fn freeze(mount: &Mount) -> Result<Frozen> {
     answer.map(|()| frozen)
 }
 
+/// A file system that was frozen to stay so.
+#[derive(Debug)]
+pub struct FrozenForLong {
+    root: File,
+    mountpoint: PathBuf,
+}
+
+/// Freezes the file system of the mount, and leaves it so, also when the process ends: whoever calls has noted that
+/// where its successor finds it. One that is frozen already is EBUSY.
+pub fn freeze_for_long(mount: &Mount) -> Result<FrozenForLong> {
+    let (root, mountpoint) = (open(mount)?, mount.at.clone());
+    // SAFETY: the descriptor is open for the whole call, and the kernel ignores the argument.
+    let answer = unsafe { raw::fifreeze(root.as_raw_fd(), std::ptr::null_mut()) };
+    answer.doing(|| format!("freeze {}", mountpoint.display()))?;
+    Ok(FrozenForLong { root, mountpoint })
+}
+
 /// Thaws the file system of the mount. Returns whether it was frozen.
 pub fn thaw(mount: &Mount) -> Result<bool> {
     thaw_root(&open(mount)?, &mount.at)
@@ -75,6 +92,15 @@ pub fn syncfs(mount: &Mount) -> Result<()> {
 /// Says whether the mount is what one sees at its path.
 pub fn is_in_sight(mount: &Mount) -> bool {
     open(mount).is_ok()
+}
+
+// === impl FrozenForLong ===
+
+impl FrozenForLong {
+    /// Thaws the file system after all. Returns whether it was frozen.
+    pub fn thaw(self) -> Result<bool> {
+        thaw_root(&self.root, &self.mountpoint)
+    }
 }
 
 // === impl Frozen ===

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings};
+use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 use orlop::error::{Error, Result};
 use orlop::sys::{loopdev, mount};
 use orlop::volume::{
@@ -67,6 +67,7 @@ impl Disk {
             provisioning,
             reserve: Percent(2),
             low_water: Percent(5),
+            when_full: WhenFull::Fail,
             mount_dir: self.dir.path().join("mounts"),
             require_shared_mounts: false,
             freeze_limit: Duration::from_secs(5),

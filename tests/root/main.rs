@@ -98,6 +98,8 @@ mod model;
 mod never_wrong;
 mod operations;
 #[cfg(test)]
+mod pause;
+#[cfg(test)]
 mod pod;
 mod rig;
 mod stop;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orlop::backend::Pool;
-use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings};
+use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 use orlop::csi::v1;
 use orlop::host::kernel::Kernel;
 use orlop::sys::mountinfo::MountTable;
@@ -176,6 +176,7 @@ pub(crate) fn settings(room: &Path) -> Settings {
         provisioning: Provisioning::Thin(Ratio::whole(10)),
         reserve: Percent(2),
         low_water: Percent(5),
+        when_full: WhenFull::Fail,
         mount_dir: room.join("mounts"),
         require_shared_mounts: false,
         freeze_limit: Duration::from_secs(5),

@@ -38,6 +38,7 @@ impl ImagePool {
     /// Makes the volume a device, ready to be mounted.
     pub(super) async fn attach_volume(&self, id: &VolumeId) -> Result<Attached> {
         let record = self.volumes.get(id).await?;
+        self.pausing.admits()?;
         let held = self.hold_whole(&record).await?;
         // What is mounted has been made ready before, and no program may touch it.
         let pending = record.pending.is_some() && !self.is_in_use(id).await?;

@@ -13,6 +13,7 @@ use super::building::Building;
 use super::copy::{self, Wish};
 use super::error::{Error, Result};
 use super::layout::{self, Kept};
+use super::pause::is_paused;
 use super::record::{Record, VolumeRecord};
 use super::store::{Held, Store, open_image, whole};
 use super::surplus;
@@ -138,6 +139,10 @@ pub(super) fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Orig
     let limited = (!volume.limits.is_none()).then_some(used.device.number);
     if volume.content == Content::Block {
         return Ok(Origin { limited, device: Some(used.device.path), ..Origin::at_rest(held) });
+    }
+    if is_paused(&held.dir)? {
+        // It is frozen already, and is not thawed as long as it is held.
+        return Ok(Origin::at_rest(held));
     }
     if !used.is_seen() {
         // Without a freeze the pieces of the copy would be of different moments.

@@ -23,6 +23,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 impl ImagePool {
     /// Succeeds when there is no such volume any more.
     pub(super) async fn delete_volume(&self, id: &VolumeId) -> Result<Ensured<()>> {
+        let _running = self.pausing.keep_running(id).await?;
         self.bury(&self.volumes, id).await
     }
 

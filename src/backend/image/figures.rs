@@ -43,6 +43,7 @@ impl ImagePool {
             volumes: self.volumes.count(),
             snapshots: self.snapshots.count(),
             damaged: self.damaged().len(),
+            paused: self.paused().len(),
             each,
         })
     }

@@ -116,7 +116,12 @@ impl ImagePool {
         let question = on_its_own(move || pool::probe(&located));
         let name = &self.settings.name;
         match self.questions.ask(About::Pool, deadline, question).await {
-            Ok(Ok(state)) => Ok(pool::findings(&self.settings, &self.ledger, state)),
+            Ok(Ok(state)) => Ok(pool::findings(
+                &self.settings,
+                &self.ledger,
+                state,
+                self.pausing.admits().is_err(),
+            )),
             Ok(Err(failure)) => Err(format!(
                 "pool {name} cannot be read: {failure}: {}; see to its disk",
                 failure.source

@@ -38,6 +38,9 @@ pub(super) const GROUP: &str = "group.json";
 /// Lies beside a volume's image for as long as a copy keeps it frozen.
 pub(super) const FROZEN: &str = super::copy::MARKER;
 
+/// Lies beside a volume's image from before the volume is paused until behind its end.
+pub(super) const PAUSED: &str = "paused";
+
 /// Something that lives in a directory of its own below one directory of the pool.
 pub(super) trait Kept:
     fmt::Debug + fmt::Display + FromStr + Ord + Clone + Send + Sync + 'static

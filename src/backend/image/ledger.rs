@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     provisioning: Provisioning,
     reserve: Percent,
     low_water: Percent,
+    /// Whether the volumes wait when less than the reserve is free.
+    pauses: bool,
     promised: Mutex<Bytes>,
 }
 
@@ -68,6 +70,7 @@ impl Ledger {
             provisioning: settings.provisioning,
             reserve: settings.reserve,
             low_water: settings.low_water,
+            pauses: settings.pauses(),
             promised: Mutex::new(promised),
         })
     }
@@ -136,7 +139,11 @@ impl Ledger {
 
     /// Says whether so little is free that nothing new is promised.
     pub(super) fn is_low(&self, space: Space) -> bool {
-        let low = |total: Bytes, free: Bytes| free < self.low_water.of(total);
+        // What would be paused at once is not promised either.
+        let low = |total: Bytes, free: Bytes| {
+            let reserve = if self.pauses { self.reserve.of_thin(total) } else { Bytes::ZERO };
+            free < self.low_water.of(total).max(reserve)
+        };
         low(space.total, space.free)
             || space.outside.is_some_and(|outside| low(outside.total, outside.free))
     }

@@ -15,6 +15,7 @@ use super::error::{Error, Result};
 use super::group::{GroupRecord, bury_orphans};
 use super::identity::Identity;
 use super::ledger::Ledger;
+use super::pause::Pausing;
 use super::place::{self, Located};
 use super::record::{SnapshotRecord, VolumeRecord};
 use super::scan::{self, Found};
@@ -73,6 +74,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
     }
     let store = Arc::new(store);
     finish::thaw(&store, &volumes).await;
+    let pausing = Pausing::start(&settings, &located, &store, volumes.paused.clone()).await?;
     let ledger = Ledger::new(&settings, volumes.counted().plus(snapshots.counted()));
     let cleaner = Cleaner::start(Arc::clone(&store));
     for (place, name, size) in rubbish {
@@ -89,6 +91,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         store,
         ledger,
         cleaner,
+        pausing,
         questions: Questions::new(health::MOST_ASKED),
         reflink,
         tells_changes,

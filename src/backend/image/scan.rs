@@ -29,6 +29,8 @@ pub(super) struct Found<R: Record> {
     pub(super) strays: Vec<Damaged>,
     /// Those that a copy had frozen when its driver was killed.
     pub(super) frozen: Vec<R::Id>,
+    /// Those that an earlier driver has paused, because the pool was full.
+    pub(super) paused: Vec<R::Id>,
     /// Those that have ceased where they are, and are not removed yet.
     pub(super) ceased: Vec<R::Id>,
     /// The images that have not all that their records say.
@@ -47,6 +49,8 @@ struct Real<R> {
     entry: Entry<R>,
     /// Whether it is marked as frozen.
     frozen: bool,
+    /// Whether it is marked as paused.
+    paused: bool,
     /// What is the matter with its image.
     lost: Option<Flaw>,
 }
@@ -99,7 +103,10 @@ fn some<R: Record>(parent: &Dir, names: &[OsString]) -> Found<R> {
         };
         match read::<R>(parent, &id) {
             Lies::Ceased => found.ceased.push(id),
-            Lies::Real(Real { entry, frozen, lost }) => {
+            Lies::Real(Real { entry, frozen, paused, lost }) => {
+                if paused {
+                    found.paused.push(id.clone());
+                }
                 if frozen {
                     found.frozen.push(id.clone());
                 }
@@ -123,7 +130,7 @@ fn read<R: Record>(parent: &Dir, id: &R::Id) -> Lies<R> {
         Ok((true, _)) => return Lies::Ceased,
         Err(failure) => {
             let entry = Entry { record: Err(unreadable(&failure)), counted: Bytes::ZERO };
-            return Lies::Real(Real { entry, frozen: false, lost: None });
+            return Lies::Real(Real { entry, frozen: false, paused: false, lost: None });
         }
     };
     let record = text(&dir, R::Id::RECORD)
@@ -135,7 +142,8 @@ fn read<R: Record>(parent: &Dir, id: &R::Id) -> Lies<R> {
     // An image that is longer than its record says is an expand that was not finished: its space is taken.
     let counted = record.as_ref().map_or(image, |record| record.size().max(image));
     let frozen = look(&dir, layout::FROZEN).is_ok_and(|stat| stat.is_some());
-    Lies::Real(Real { entry: Entry { record, counted }, frozen, lost })
+    let paused = look(&dir, layout::PAUSED).is_ok_and(|stat| stat.is_some());
+    Lies::Real(Real { entry: Entry { record, counted }, frozen, paused, lost })
 }
 
 /// Says what is the matter with an image of this length.
@@ -188,6 +196,7 @@ impl<R: Record> Found<R> {
         self.entries.extend(other.entries);
         self.strays.extend(other.strays);
         self.frozen.extend(other.frozen);
+        self.paused.extend(other.paused);
         self.ceased.extend(other.ceased);
         self.lost.extend(other.lost);
         self
@@ -212,6 +221,7 @@ impl<R: Record> Default for Found<R> {
             entries: BTreeMap::new(),
             strays: Vec::new(),
             frozen: Vec::new(),
+            paused: Vec::new(),
             ceased: Vec::new(),
             lost: Vec::new(),
         }

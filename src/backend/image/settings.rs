@@ -24,6 +24,8 @@ pub struct Settings {
     pub reserve: Percent,
     /// Below this share of free space nothing new is promised in a thin pool.
     pub low_water: Percent,
+    /// What happens to the writers of a thin pool that has no room left.
+    pub when_full: WhenFull,
     /// A directory of the driver, on no pool, for the mounts that nobody else is to see: the pools' own and
     /// those that finish a copy.
     pub mount_dir: PathBuf,
@@ -66,6 +68,15 @@ pub enum Provisioning {
     Thin(Ratio),
 }
 
+/// What happens to the writers of a thin pool that has no room left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They wait, from the reserve on.
+    Pause,
+    /// They get errors, when there is not one block left.
+    Fail,
+}
+
 /// A factor, kept exactly as so many hundredths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ratio {
@@ -73,7 +84,7 @@ pub struct Ratio {
 }
 
 /// A share of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u8);
 
 // === impl Settings ===
@@ -87,9 +98,12 @@ impl Settings {
     /// Returns how much of a thin pool of this size is kept for what its volumes have written already: records, and
     /// pages that are still on their way to the disk.
     pub fn thin_reserve(&self, total: Bytes) -> Bytes {
-        // A quarter, so that a small pool can be used at all.
-        let floor = LEAST_THIN_RESERVE.min(Bytes(total.0 / 4));
-        self.reserve.of(total).max(floor)
+        self.reserve.of_thin(total)
+    }
+
+    /// Says whether the pool's writers wait when it has no room.
+    pub fn pauses(&self) -> bool {
+        matches!(self.provisioning, Provisioning::Thin(_)) && self.when_full == WhenFull::Pause
     }
 
     /// Returns how an error message calls the pool.
@@ -132,6 +146,13 @@ impl fmt::Display for Ratio {
 // === impl Percent ===
 
 impl Percent {
+    /// Returns this share of a thin pool, as a reserve that serves its purpose.
+    pub(super) fn of_thin(self, total: Bytes) -> Bytes {
+        // A quarter, so that a small pool can be used at all.
+        let floor = LEAST_THIN_RESERVE.min(Bytes(total.0 / 4));
+        self.of(total).max(floor)
+    }
+
     /// Returns this share of the number.
     pub fn of(self, bytes: Bytes) -> Bytes {
         scaled(bytes, u32::from(self.0))
@@ -146,6 +167,13 @@ fn scaled(bytes: Bytes, hundredths: u32) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reserve_of_a_thin_pool_has_a_floor_but_leaves_a_small_one_of_use() {
+        assert_eq!(Percent(2).of_thin(Bytes::gib(100)), Bytes::gib(2));
+        assert_eq!(Percent(2).of_thin(Bytes::gib(4)), Bytes::mib(256));
+        assert_eq!(Percent(2).of_thin(Bytes::mib(512)), Bytes::mib(128));
+    }
 
     #[test]
     fn shares_and_factors_are_exact_and_do_not_wrap() {

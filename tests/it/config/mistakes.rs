@@ -95,8 +95,16 @@ const MISTAKES: &[(&str, &str)] = &[
         "orlop.yaml:1: pools[0].reserve: \"101%\"",
     ),
     (
-        "pools: [{name: a, kind: image, path: /p, whenFull: pause}]",
-        "orlop.yaml:1: pools[0].whenFull: pause is not done by this version",
+        "pools: [{name: a, kind: image, device: /dev/d, whenFull: pause}]",
+        "orlop.yaml:1: pools[0].whenFull: is for pools with `provisioning: thin`",
+    ),
+    (
+        "pools: [{name: a, kind: image, path: /p, reserve: 5%}]",
+        "orlop.yaml:1: pools[0].reserve: the reserve of 5% is not below lowWater, which is 5%",
+    ),
+    (
+        "pools: [{name: a, kind: image, path: /p, lowWater: 1%}]",
+        "orlop.yaml:1: pools[0].lowWater: the reserve of 2% is not below lowWater, which is 1%",
     ),
     (
         "pools: [{name: a, kind: image, path: /p, colour: red}]",

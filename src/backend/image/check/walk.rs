@@ -11,6 +11,7 @@ use super::{Checked, Fault, Grade};
 use crate::backend::image::error::Result;
 use crate::backend::image::identity::Identity;
 use crate::backend::image::layout::{self, Kept};
+use crate::backend::image::pause::is_paused;
 use crate::backend::image::record::{Flaw, Record, SnapshotRecord, VolumeRecord};
 use crate::backend::image::scan::{self, Found};
 use crate::backend::image::settings::{Provisioning, Settings};
@@ -163,6 +164,11 @@ impl<'a> Walk<'a> {
                 self.found.files += 1;
                 if self.alone {
                     self.error(at, "a copy was cut off here: start the driver, which thaws it");
+                }
+            } else if name == layout::PAUSED {
+                self.found.files += 1;
+                if self.alone && is_paused(dir)? {
+                    self.note(at, "it is paused until the pool has room: start the driver, which sees to that");
                 }
             } else if name == unfinished {
                 self.found.files += 1;

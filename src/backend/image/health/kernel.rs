@@ -40,7 +40,8 @@ impl Kernel {
         let own = Backing::of(volumes.path())?.dev;
         let mut devices = Vec::new();
         for (device, shown) in loops::attached()? {
-            let Some(status) = loopdev::status(&device)? else { continue };
+            // One that cannot be asked belongs to a disk that is dead.
+            let Ok(Some(status)) = loopdev::status(&device) else { continue };
             if status.backing.dev == own {
                 let shown = PathBuf::from(shown.strip_suffix(DELETED).unwrap_or(&shown));
                 devices.push(Attached { device, backing: status.backing, shown });

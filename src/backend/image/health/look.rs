@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::kernel::{self, Kernel};
 use crate::backend::image::error::Result;
 use crate::backend::image::layout;
+use crate::backend::image::pause::is_paused;
 use crate::backend::image::record::VolumeRecord;
 use crate::backend::image::scan;
 use crate::backend::image::store::{is_file, look};
@@ -106,6 +107,11 @@ impl Looked {
         let record = entry.record.ok().or(known);
         let dir = volumes.open_dir(self.id.to_string())?;
         self.is_frozen(&dir, freeze_limit)?;
+        if is_paused(&dir)? {
+            let message = "the volume is paused: its thin pool is full, and whoever writes to it waits, not even to be \
+                           killed; delete volumes or snapshots, or give the pool more room, and it goes on by itself";
+            self.conditions.push(Condition::inaccessible(Reason::PoolFull, message));
+        }
         let image = self.image(&dir, record.as_ref())?;
         let backing = image.as_ref().map(Backing::of).transpose()?;
         self.lost_devices(kernel, backing);

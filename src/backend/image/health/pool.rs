@@ -30,8 +30,13 @@ pub(super) fn probe(located: &Located) -> Result<State> {
     Ok(state)
 }
 
-/// Returns what is the matter with a pool that answers.
-pub(super) fn findings(settings: &Settings, ledger: &Ledger, state: State) -> Vec<Finding> {
+/// Returns what is the matter with a pool that answers, and whose volumes are paused or not.
+pub(super) fn findings(
+    settings: &Settings,
+    ledger: &Ledger,
+    state: State,
+    is_paused: bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = &settings.name;
     if state.read_only {
@@ -43,20 +48,20 @@ pub(super) fn findings(settings: &Settings, ledger: &Ledger, state: State) -> Ve
             ),
         });
     }
-    findings.extend(room(settings, ledger, state.space));
+    findings.extend(room(settings, ledger, state.space, is_paused));
     findings
 }
 
 /// Only a thin pool can run out of what its volumes need.
-fn room(settings: &Settings, ledger: &Ledger, space: Space) -> Option<Finding> {
+fn room(settings: &Settings, ledger: &Ledger, space: Space, is_paused: bool) -> Option<Finding> {
     let Settings { name, provisioning: Provisioning::Thin(_), .. } = settings else { return None };
     let (free, total) = (space.free, space.total);
     let reserve = settings.thin_reserve(total);
     let severity = Severity::Degraded;
-    if free < reserve {
+    if free < reserve || is_paused {
         let message = format!(
-            "thin pool {name} is full: {free} of {total} are free, less than the reserve of {reserve}; delete \
-             volumes or snapshots, or give the pool more room"
+            "thin pool {name} is full: {free} of {total} are free, and the reserve is {reserve}; delete volumes or \
+             snapshots, or give the pool more room"
         );
         return Some(Finding { reason: Reason::PoolFull, severity, message });
     }

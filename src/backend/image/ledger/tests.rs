@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::backend::image::WhenFull;
 use crate::backend::image::settings::{Place, Ratio};
 
 const GIB: u64 = 1 << 30;
@@ -13,6 +14,7 @@ fn ledger(provisioning: Provisioning) -> Arc<Ledger> {
         provisioning,
         reserve: Percent(2),
         low_water: Percent(5),
+        when_full: WhenFull::Fail,
         mount_dir: "/".into(),
         require_shared_mounts: false,
         freeze_limit: Duration::from_secs(5),
