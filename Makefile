@@ -24,7 +24,7 @@ demo: deps ## a driver, a pool and a volume's whole life, as a short story
 build: ## the release binary: target/release/orlop
 	$(CARGO) build --release
 
-test: deps tools ## everything that must hold: unit, it, root, sanity, short fuzz
+test: deps tools ## everything that must hold: unit, it, root, sanity, a short fuzz
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
@@ -46,7 +46,9 @@ vm-test: deps ## what this machine's kernel may not have (cgroup v2, CAP_SYS_RES
 	$(CARGO_RUNNER)=tools/vm $(CARGO) test $(FEATURES) --test root -- --test-threads=1 --color=never $(VM_TESTS)
 
 full: test vm-test bench ## test, and what takes longer
-	PROPTEST_CASES=20000 $(CARGO) test $(FEATURES) --lib --test it
+	PROPTEST_CASES=20000 ORLOP_FUZZ_REQUESTS=1000000 $(CARGO) test $(FEATURES) --lib --test it
+	$(RUNNER) ORLOP_FUZZ_REQUESTS=1000000 \
+		$(CARGO) test $(FEATURES) --test root -- --nocapture fuzz::
 
 check: ## the gate: format, lints, documentation
 	$(CARGO) fmt --check

@@ -7,6 +7,7 @@ mod outcome;
 mod status;
 mod stream;
 mod tally;
+mod unread;
 
 pub use calls::{Calls, Running};
 pub use layer::{CallsLayer, Surrounded};

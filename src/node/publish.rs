@@ -28,8 +28,9 @@ pub(super) async fn publish(
     let wish = Wish::parse(&request)?;
     let id = id?;
     record_volume(&id);
-    let wish = wish.resolved(settings).await;
+    // Before the paths are looked at: where one hangs, each repeat of the call would hold another thread.
     let _guard = settings.locks.try_lock(&id)?;
+    let wish = wish.resolved(settings).await;
     let (pool, volume) = settings.pools.volume(&id).await?;
     serves(&volume, &wish.capability)?;
     let here = Here::look(&*settings.host, pool, &id, &[&wish.staging, &wish.target]).await?;
@@ -48,8 +49,8 @@ pub(super) async fn unpublish(
     let target = path::required("target_path", &request.target_path)?;
     let Some(id) = id else { return Ok(v1::NodeUnpublishVolumeResponse {}) };
     record_volume(&id);
-    let target = settings.host.resolve(target).await;
     let _guard = settings.locks.try_lock(&id)?;
+    let target = settings.host.resolve(target).await;
     let known = stage::Known::ask(settings, &id).await;
     let here = known.look(settings, &target).await?;
     stage::unmount(settings, &known, &here, &id, &target).await?;

@@ -22,8 +22,8 @@ pub(super) async fn stage(
     let capability = Capability::required(request.volume_capability.as_ref())?;
     let id = id?;
     record_volume(&id);
-    let staging = settings.host.resolve(staging).await;
     let _guard = settings.locks.try_lock(&id)?;
+    let staging = settings.host.resolve(staging).await;
     let (pool, volume) = settings.pools.volume(&id).await?;
     serves(&volume, &capability)?;
     let here = Here::look(&*settings.host, pool, &id, &[&staging]).await?;
@@ -39,8 +39,8 @@ pub(super) async fn unstage(
     let staging = path::required("staging_target_path", &request.staging_target_path)?;
     let Some(id) = id else { return Ok(v1::NodeUnstageVolumeResponse {}) };
     record_volume(&id);
-    let staging = settings.host.resolve(staging).await;
     let _guard = settings.locks.try_lock(&id)?;
+    let staging = settings.host.resolve(staging).await;
     undo(settings, &id, &staging).await?;
     Ok(v1::NodeUnstageVolumeResponse {})
 }

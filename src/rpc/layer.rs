@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, error_span, field};
 
 use super::stream::{Open, Streamed};
-use super::{Calls, Method, Tally, answer, outcome};
+use super::{Calls, Method, Tally, answer, outcome, unread};
 use crate::error::{Cause, Error};
 
 /// Gives every call of a server its span, its task and its line.
@@ -104,7 +104,8 @@ where
 {
     let began = Instant::now();
     // A task within the task, because a panic is caught at the edge of one and the line comes after it.
-    let ended = tokio::spawn(handler.instrument(span.clone())).await;
+    let handler = unread::told_apart(handler).instrument(span.clone());
+    let ended = tokio::spawn(handler).await;
     let response = ended.unwrap_or_else(|ended| Ok(stopped(method, &ended)))?;
     // An answer without the header is a good one so far: its status comes behind the last message.
     let status = Status::from_header_map(response.headers());

@@ -2,12 +2,13 @@
 
 use tonic::{Response, Status};
 
-use super::Method;
+use super::{Method, unread};
 use crate::error::Result;
 use crate::sys::carried;
 
 /// Answers an RPC with the outcome of its handler.
 pub fn answer<T>(method: Method, outcome: Result<T>) -> std::result::Result<Response<T>, Status> {
+    unread::reached();
     outcome.map(Response::new).map_err(|error| Status::new(error.code(method), error.sentence()))
 }
 

@@ -16,9 +16,11 @@ use orlop::host::Host;
 use orlop::identity::Identity;
 use orlop::locks::Locks;
 use orlop::node::{self, Limiter, Node};
+use orlop::rpc::{Calls, CallsLayer};
 use orlop::volume::Bytes;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Server};
 
 /// The node that every test driver runs on.
@@ -123,6 +125,7 @@ fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::Join
     let identity = Identity::new(Arc::new(AtomicBool::new(true)));
     let metadata = v1::snapshot_metadata_server::SnapshotMetadataServer::new(controller.clone());
     let served = Server::builder()
+        .layer(CallsLayer::new(Calls::default(), CancellationToken::new()))
         .add_service(v1::identity_server::IdentityServer::new(identity))
         .add_service(v1::controller_server::ControllerServer::new(controller.clone()))
         .add_service(v1::group_controller_server::GroupControllerServer::new(controller))
@@ -134,14 +137,18 @@ fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::Join
 
 /// Connects to the socket; `localhost` is the authority that kubelet and csi-sanity send.
 pub async fn connect(socket: PathBuf) -> Channel {
-    let connector = tower::service_fn(move |_| {
-        let socket = socket.clone();
-        async move {
-            let stream = UnixStream::connect(socket).await?;
-            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
-        }
-    });
-    Endpoint::from_static("http://localhost").connect_with_connector(connector).await.unwrap()
+    let call = tower::service_fn(move |_| dial(socket.clone()));
+    Endpoint::from_static("http://localhost").connect_with_connector(call).await.unwrap()
+}
+
+/// Connects to the socket at the first call, which fails when nobody listens there.
+pub fn connect_lazily(socket: PathBuf) -> Channel {
+    let call = tower::service_fn(move |_| dial(socket.clone()));
+    Endpoint::from_static("http://localhost").connect_with_connector_lazy(call)
+}
+
+async fn dial(socket: PathBuf) -> std::io::Result<hyper_util::rt::TokioIo<UnixStream>> {
+    Ok(hyper_util::rt::TokioIo::new(UnixStream::connect(socket).await?))
 }
 
 /// Returns the path as a request has it.

@@ -19,8 +19,15 @@
 mod conformance;
 #[path = "../common/driver.rs"]
 mod driver;
+#[cfg(test)]
+#[path = "../common/fuzzer.rs"]
+mod fuzzer;
 #[path = "../common/model.rs"]
 mod model_of_the_driver;
+#[path = "../common/random.rs"]
+mod random;
+#[path = "../common/raw.rs"]
+mod raw;
 #[path = "../common/requests.rs"]
 mod requests;
 #[path = "../common/scrape.rs"]
@@ -32,6 +39,7 @@ mod changes;
 mod config;
 mod controller;
 mod docs;
+mod frames;
 mod fuzz;
 mod group;
 mod interface;

@@ -27,10 +27,17 @@
 mod conformance;
 #[path = "../common/driver.rs"]
 mod driver;
+#[cfg(test)]
+#[path = "../common/fuzzer.rs"]
+mod fuzzer;
 #[path = "../common/model.rs"]
 mod model_of_the_driver;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/random.rs"]
+mod random;
+#[path = "../common/raw.rs"]
+mod raw;
 #[path = "../common/requests.rs"]
 mod requests;
 #[path = "../common/scrape.rs"]
@@ -53,6 +60,8 @@ mod fs_grow;
 mod fs_identity;
 #[cfg(test)]
 mod fs_probe;
+#[cfg(test)]
+mod fuzz;
 mod group;
 mod group_kill;
 mod hang;
@@ -62,6 +71,8 @@ mod health;
 mod health_hung;
 #[cfg(test)]
 mod hung;
+#[cfg(test)]
+mod hung_path;
 #[cfg(test)]
 mod image_attach;
 #[cfg(test)]
@@ -90,6 +101,8 @@ mod image_support;
 mod image_transfer;
 mod kill;
 mod late;
+#[cfg(test)]
+mod left;
 mod life;
 #[cfg(test)]
 mod limits;

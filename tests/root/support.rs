@@ -104,7 +104,11 @@ impl Drop for Image {
 
 impl Mounted {
     pub(crate) fn filesystem(fs: &str, source: &Path, at: &Path) -> Self {
-        mount::mount(fs, source, at, &MountOptions::default()).unwrap();
+        Self::with(fs, source, at, &MountOptions::default())
+    }
+
+    pub(crate) fn with(fs: &str, source: &Path, at: &Path, options: &MountOptions) -> Self {
+        mount::mount(fs, source, at, options).unwrap();
         Self { at: at.to_owned() }
     }
 

@@ -1,0 +1,36 @@
+//! What is left when everything was deleted, which must be nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use orlop::sys::mountinfo::MountTable;
+
+use crate::rig::loops_below;
+
+/// Longer than the work in the background takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where a pool keeps things, each in a directory or file of its own.
+const PLACES: [&str; 6] = ["volumes", "snapshots", "groups", "new", "trash", "scratch"];
+
+/// Waits until the driver that runs in the room has cleaned up, and asserts that of its pools, whose directories
+/// are named, there is no file of any volume, no mount and no loop device.
+pub(crate) fn assert_nothing_left(room: &Path, pools: &[&str]) {
+    let began = Instant::now();
+    let left = || pools.iter().flat_map(|pool| files(&room.join(pool))).collect::<Vec<_>>();
+    while !left().is_empty() && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(left(), Vec::<PathBuf>::new());
+    let (pool, table) = (room.join("pool"), MountTable::read().unwrap());
+    let is_ours = |at: &Path| at.starts_with(room) && at != pool;
+    let mounts: Vec<_> = table.iter().filter(|mount| is_ours(&mount.at)).collect();
+    assert!(mounts.is_empty(), "left mounted: {mounts:?}");
+    assert_eq!(loops_below(&pool), Vec::<String>::new());
+}
+
+fn files(pool: &Path) -> Vec<PathBuf> {
+    let all = PLACES.iter().filter_map(|place| fs::read_dir(pool.join(place)).ok());
+    all.flatten().flatten().map(|entry| entry.path()).collect()
+}
