@@ -24,7 +24,7 @@ demo: deps ## a driver, a pool and a volume's whole life, as a short story
 build: ## the release binary: target/release/orlop
 	$(CARGO) build --release
 
-test: deps tools ## everything that must hold: unit, it, root, sanity, a short fuzz
+test: deps tools ## everything that must hold: unit, it, root, sanity, a short fuzz and storm
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
@@ -47,8 +47,8 @@ vm-test: deps ## what this machine's kernel may not have (cgroup v2, CAP_SYS_RES
 
 full: test vm-test bench ## test, and what takes longer
 	PROPTEST_CASES=20000 ORLOP_FUZZ_REQUESTS=1000000 $(CARGO) test $(FEATURES) --lib --test it
-	$(RUNNER) ORLOP_FUZZ_REQUESTS=1000000 \
-		$(CARGO) test $(FEATURES) --test root -- --nocapture fuzz::
+	$(RUNNER) ORLOP_FUZZ_REQUESTS=1000000 ORLOP_STORM_OPERATIONS=20000 \
+		$(CARGO) test $(FEATURES) --test root -- --nocapture storm:: fuzz::
 
 check: ## the gate: format, lints, documentation
 	$(CARGO) fmt --check

@@ -44,6 +44,8 @@ mod requests;
 mod scrape;
 
 mod busy;
+#[cfg(test)]
+mod canary;
 mod changes;
 mod cli;
 #[cfg(test)]
@@ -116,6 +118,8 @@ mod pause;
 mod pod;
 mod rig;
 mod stop;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
