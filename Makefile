@@ -18,7 +18,8 @@ help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: deps ## a driver, a pool and a volume's whole life, as a short story
-	$(CARGO) build --release --bin orlop --example demo
+	$(CARGO) build --release
+	$(CARGO) build --release --example demo
 	$(AS_ROOT) target/release/examples/demo target/release/orlop
 
 build: ## the release binary: target/release/orlop
@@ -56,7 +57,8 @@ check: ## the gate: format, lints, documentation
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --no-deps --document-private-items
 
 bench: deps tools ## each figure, the same by hand in the same run, and the ratio
-	$(CARGO) build --release --bin orlop --example bench
+	$(CARGO) build --release
+	$(CARGO) build --release --example bench
 	$(AS_ROOT) target/release/examples/bench target/release/orlop
 
 deps: ## install the programs that Orlop calls and that its tests need

@@ -1,12 +1,9 @@
-//! The threads of the program: few, because the work is the kernel's.
+//! The threads of the program: one that answers, and those that wait for the kernel, which does the work.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-
-/// Answers, locks and lines need no more.
-const WORKERS: usize = 2;
 
 /// As many system calls and programs can wait for the kernel at once; each hung mount holds one for good.
 const BLOCKING: usize = 64;
@@ -15,9 +12,11 @@ const BLOCKING: usize = 64;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Makes the runtime that everything runs on.
+///
+/// Answers, locks and lines need one thread and no more. Whatever waits for the kernel or for a program has a thread
+/// of its own, see [`carried`](crate::sys::carried). A second one would cost half a megabyte and save nothing.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    Builder::new_current_thread()
         .max_blocking_threads(BLOCKING)
         .thread_keep_alive(IDLE)
         .thread_name("orlop")
