@@ -66,10 +66,25 @@ pub enum Error {
         /// The kernel's answer.
         source: Failure,
     },
+    /// The mounted file system has met an error.
+    #[error("{}", stopped(at))]
+    Stopped {
+        /// Where it is mounted.
+        at: PathBuf,
+        /// The kernel's answer.
+        source: Failure,
+    },
 }
 
 const MAY_NOT_GROW: &str = "growing a mounted ext4 needs CAP_SYS_RESOURCE, which the driver does not \
     have: give its container that capability, or stop the pods that use the volume";
+
+fn stopped(at: &Path) -> String {
+    let at = at.display();
+    format!(
+        "the file system at {at} has stopped after an error: unpublish and unstage the volume, then stage it again"
+    )
+}
 
 fn repair(path: &Path) -> String {
     let path = path.display();
@@ -121,6 +136,9 @@ impl From<Error> for Meaning {
             }
             Error::MayNotGrow { source } => {
                 Self::Unfit { reason: MAY_NOT_GROW.to_owned(), source: Some(source.into()) }
+            }
+            Error::Stopped { at, source } => {
+                Self::Unfit { reason: stopped(&at), source: Some(source.into()) }
             }
             Error::Foreign { .. } => Self::unfit(error.to_string()),
             Error::Tool(_)

@@ -33,10 +33,11 @@ pub fn fills(image: &Path, fs: FsType) -> Result<bool, Error> {
 /// Grows the file system mounted at `at` to the size that its device has now.
 pub fn mounted(at: &Path, fs: FsType) -> Result<(), Error> {
     let grown = match fs {
-        FsType::Xfs => sys::grow::xfs(at, device_bytes(at)?)?,
-        FsType::Ext4 => sys::grow::ext4(at, device_bytes(at)?).map_err(may_not)?,
-        FsType::Btrfs => sys::grow::btrfs(at)?,
+        FsType::Xfs => device_bytes(at).and_then(|size| sys::grow::xfs(at, size)),
+        FsType::Ext4 => device_bytes(at).and_then(|size| sys::grow::ext4(at, size)),
+        FsType::Btrfs => sys::grow::btrfs(at),
     };
+    let grown = grown.map_err(|failure| not_grown(at, fs, failure))?;
     tracing::debug!(at = %at.display(), %fs, grown, "grew the file system to its device");
     Ok(())
 }
@@ -66,10 +67,11 @@ fn device_bytes(at: &Path) -> Result<u64, Failure> {
     Ok(sectors.saturating_mul(SYSFS_SECTOR))
 }
 
-fn may_not(failure: Failure) -> Error {
-    match failure.errno() {
-        Some(Errno::PERM) => Error::MayNotGrow { source: failure },
-        _ => Error::Kernel(failure),
+fn not_grown(at: &Path, fs: FsType, source: Failure) -> Error {
+    match source.errno() {
+        Some(Errno::PERM) if fs == FsType::Ext4 => Error::MayNotGrow { source },
+        _ if source.is_of_stopped() => Error::Stopped { at: at.to_owned(), source },
+        _ => Error::Kernel(source),
     }
 }
 

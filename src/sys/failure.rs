@@ -57,6 +57,11 @@ impl Failure {
         matches!(self.errno(), Some(Errno::NOSPC | Errno::DQUOT))
     }
 
+    /// Says whether a mounted file system answered as one does that has met an error and has stopped over it.
+    pub fn is_of_stopped(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ROFS | Errno::IO | Errno::UCLEAN))
+    }
+
     /// Says whether the thing to act on does not exist.
     pub fn is_not_found(&self) -> bool {
         self.errno() == Some(Errno::NOENT)

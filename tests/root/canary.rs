@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use self::plant::{CANARY, Where, planted};
 use self::traces::{Programs, admin, allocated_in, scrape};
 use crate::driver::{connect, text};
+use crate::left::Swept;
 use crate::process::Process;
 use crate::random::{Choices, RPCS};
 use crate::raw::{frame, post};
@@ -44,6 +45,7 @@ fn a_secret_is_in_no_line_error_figure_file_or_argument() {
     in_mount_namespace();
     for format in ["text", "json"] {
         let ground = Ground::new();
+        let swept = Swept(ground.path().to_owned());
         let programs = Programs::watched_in(&ground.path().join("bin"));
         let config = config(ground.path(), &programs);
         let variables = [("ORLOP_LOG_FORMAT", format)];
@@ -65,7 +67,7 @@ fn a_secret_is_in_no_line_error_figure_file_or_argument() {
         assert!(said.contains("TRACE") && said.contains("h2::"), "the log tells little");
         clean("logged", &said);
         driver.kill();
-        traces::release(ground.path());
+        drop(swept);
     }
 }
 

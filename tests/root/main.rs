@@ -118,6 +118,7 @@ mod pause;
 mod pod;
 mod rig;
 mod stop;
+mod stopped;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]

@@ -23,7 +23,7 @@ use self::dice::Dice;
 use self::sea::{POOLS, Sea};
 use self::worker::Worker;
 use crate::fuzzer::number;
-use crate::left::assert_nothing_left;
+use crate::left::{Swept, assert_nothing_left};
 use crate::support::{Image, Mounted, block_on, in_mount_namespace, new_dir};
 
 const WORKERS: usize = 8;
@@ -52,8 +52,9 @@ fn eight_at_once_on_a_driver_that_dies_lose_nothing() {
     for pool in POOLS {
         new_dir(&at, pool);
     }
+    let swept = Swept(dir.path().to_owned());
     block_on(LocalSet::new().run_until(storm(dir.path(), seed, operations)));
-    drop((mounted, image));
+    drop((swept, mounted, image));
 }
 
 fn any_seed() -> usize {

@@ -7,11 +7,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use orlop::sys::mountinfo::MountTable;
 use orlop::tool::{self, Program};
 use rustix::fs::SeekFrom;
-
-use crate::rig::loops_below;
 
 /// Programs that write down how they were started, and then do their work.
 #[derive(Debug)]
@@ -94,23 +91,5 @@ fn append(file: &File, bytes: &mut Vec<u8>) {
         let read = file.read_at(&mut part, begin).unwrap();
         bytes.extend(&part[..read]);
         at = end;
-    }
-}
-
-/// Takes away what random requests have left mounted and attached in the room.
-pub(super) fn release(room: &Path) {
-    let pool = room.join("pool");
-    let table = MountTable::read().unwrap();
-    let mut ours: Vec<_> = table
-        .iter()
-        .map(|mount| &mount.at)
-        .filter(|at| at.starts_with(room) && **at != pool)
-        .collect();
-    ours.reverse();
-    for at in ours {
-        nix::mount::umount2(at, nix::mount::MntFlags::MNT_DETACH).unwrap();
-    }
-    for image in loops_below(&pool) {
-        orlop::sys::loopdev::detach_image(Path::new(&image)).unwrap();
     }
 }

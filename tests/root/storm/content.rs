@@ -4,7 +4,7 @@
 //! copy knows which of the things it is, and that none of its bytes is lost.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -20,14 +20,14 @@ const HEAD: usize = 4096;
 const PLACE: u64 = 1 << 20;
 
 /// Replaces the content of the published volume.
-pub(super) async fn write(target: &Path, stamp: Stamp) {
+pub(super) async fn write(target: &Path, stamp: Stamp) -> io::Result<()> {
     let target = target.to_owned();
     in_thread(
         move || {
             if target.is_dir() { write_file(&target, stamp) } else { write_raw(&target, stamp) }
         },
     )
-    .await;
+    .await
 }
 
 /// Returns the content of the published volume, which is a whole one.
@@ -53,12 +53,12 @@ fn stamp_of(bytes: &[u8]) -> Stamp {
     Stamp::from_le_bytes(bytes[..8].try_into().unwrap())
 }
 
-fn write_file(dir: &Path, stamp: Stamp) {
+fn write_file(dir: &Path, stamp: Stamp) -> io::Result<()> {
     let (new, path) = (dir.join("content.new"), content_in(dir));
-    fs::write(&new, bytes(stamp)).unwrap();
-    File::open(&new).unwrap().sync_all().unwrap();
-    fs::rename(new, path).unwrap();
-    File::open(dir).unwrap().sync_all().unwrap();
+    fs::write(&new, bytes(stamp))?;
+    File::open(&new)?.sync_all()?;
+    fs::rename(new, path)?;
+    File::open(dir)?.sync_all()
 }
 
 fn read_file(dir: &Path) -> Stamp {
@@ -75,16 +75,16 @@ fn content_in(dir: &Path) -> PathBuf {
     dir.join("content")
 }
 
-fn write_raw(device: &Path, stamp: Stamp) {
-    let device = File::options().read(true).write(true).open(device).unwrap();
+fn write_raw(device: &Path, stamp: Stamp) -> io::Result<()> {
+    let device = File::options().read(true).write(true).open(device)?;
     let (_, place) = head_of(&device);
     let place = 1 - place;
-    device.write_all_at(&bytes(stamp), (1 + place) * PLACE).unwrap();
-    device.sync_all().unwrap();
+    device.write_all_at(&bytes(stamp), (1 + place) * PLACE)?;
+    device.sync_all()?;
     let mut head = [stamp.to_le_bytes(), place.to_le_bytes()].concat();
     head.resize(HEAD, 0);
-    device.write_all_at(&head, 0).unwrap();
-    device.sync_all().unwrap();
+    device.write_all_at(&head, 0)?;
+    device.sync_all()
 }
 
 fn read_raw(path: &Path) -> Stamp {

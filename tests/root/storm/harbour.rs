@@ -61,8 +61,11 @@ impl Worker {
     /// Reads all that the worker has: volumes as they are, and snapshots through volumes that are made of them.
     pub(super) async fn verify(&mut self) {
         for slot in self.slots() {
-            if self.has(&slot) {
-                self.publish(&slot).await;
+            // Once more where the last death has stopped it.
+            for _twice in 0..2 {
+                if self.has(&slot) {
+                    self.publish(&slot).await;
+                }
             }
         }
         for name in self.cuts().into_iter().chain(self.members()) {

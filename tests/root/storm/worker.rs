@@ -2,6 +2,7 @@
 
 mod copies;
 mod node;
+mod stopped;
 mod volumes;
 
 use std::path::PathBuf;
@@ -123,6 +124,16 @@ impl Worker {
         };
         expect(&format!("{what}, asked twice"), &last, first);
         last.map(Response::into_inner)
+    }
+
+    /// Makes the call once.
+    async fn once<A>(
+        &self,
+        what: &str,
+        call: impl AsyncFn(Channel) -> Result<Response<A>, Status>,
+    ) -> Result<A, Status> {
+        self.sea.count();
+        self.sea.settle(what, call).await.map(Response::into_inner)
     }
 
     pub(super) fn slots(&self) -> Vec<Slot> {

@@ -1,6 +1,6 @@
 //! What can go wrong with a copy, and the one place where that becomes a meaning.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error as Meaning;
@@ -61,6 +61,14 @@ pub enum Error {
         /// The directory of the volume.
         volume: PathBuf,
     },
+    /// The file system has met an error, and can neither be synced nor frozen.
+    #[error("{}", stopped(at))]
+    Stopped {
+        /// Where it is mounted.
+        at: PathBuf,
+        /// The kernel's answer.
+        source: Failure,
+    },
     /// There is no room for the copy.
     #[error("there is no room for a copy of {size}")]
     NoSpace {
@@ -77,9 +85,27 @@ pub enum Error {
     FileSystem(#[from] fs::Error),
 }
 
+fn stopped(at: &Path) -> String {
+    format!(
+        "the file system at {} has stopped after an error: unpublish and unstage the volume, then stage it again",
+        at.display()
+    )
+}
+
 // === impl Error ===
 
 impl Error {
+    /// Tells a file system that has stopped from everything else that the kernel may say of one that is mounted.
+    pub(super) fn of_mount(at: &Path) -> impl Fn(Failure) -> Self {
+        move |source| {
+            if source.is_of_stopped() {
+                Self::Stopped { at: at.to_owned(), source }
+            } else {
+                Self::Kernel(source)
+            }
+        }
+    }
+
     /// Tells the lack of room from everything else that the kernel may say of a copy of this size.
     pub(super) fn of_copy(size: Bytes) -> impl Fn(Failure) -> Self {
         move |source| {
@@ -94,6 +120,9 @@ impl From<Error> for Meaning {
         match error {
             Error::NoSpace { size, .. } => {
                 Self::Exhausted { place: "the pool".to_owned(), asked: size, free: Bytes::ZERO }
+            }
+            Error::Stopped { at, source } => {
+                Self::Unfit { reason: stopped(&at), source: Some(source.into()) }
             }
             Error::TooSlow { .. }
             | Error::FrozenAlready { .. }

@@ -59,10 +59,10 @@ pub(super) fn lift(device: DeviceNumber) -> Option<Lifted> {
 }
 
 /// Writes out what there is to write while the volume may still be used, so that the freeze is short.
-fn settle(mount: &Mount) -> sys::Result<()> {
+fn settle(mount: &Mount) -> Result<(), Error> {
     for _ in 0..SYNCS {
         let begin = Instant::now();
-        freeze::syncfs(mount)?;
+        freeze::syncfs(mount).map_err(Error::of_mount(&mount.at))?;
         if begin.elapsed() < QUIET {
             break;
         }
@@ -73,7 +73,7 @@ fn settle(mount: &Mount) -> sys::Result<()> {
 fn not_frozen(at: &Path, failure: Failure) -> Error {
     match failure.errno() {
         Some(Errno::BUSY) => Error::FrozenAlready { at: at.to_owned(), source: failure },
-        _ => Error::Kernel(failure),
+        _ => Error::of_mount(at)(failure),
     }
 }
 
@@ -82,7 +82,7 @@ fn not_frozen(at: &Path, failure: Failure) -> Error {
 impl<'a> Settled<'a> {
     /// Writes out what was written since.
     pub(super) fn sync(&self) -> Result<(), Error> {
-        Ok(freeze::syncfs(self.mount)?)
+        freeze::syncfs(self.mount).map_err(Error::of_mount(&self.mount.at))
     }
 
     /// Freezes the volume.

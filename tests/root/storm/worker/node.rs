@@ -22,6 +22,9 @@ impl Worker {
                 NodeClient::new(channel).node_stage_volume(request.clone()).await
             })
             .await;
+        if self.was_stopped(slot, &answer).await {
+            return;
+        }
         expect(&what, &answer, self.there(slot));
         self.with(slot, |volume| volume.staged = true);
     }
@@ -40,6 +43,9 @@ impl Worker {
                 NodeClient::new(channel).node_publish_volume(request.clone()).await
             })
             .await;
+        if self.was_stopped(slot, &answer).await {
+            return;
+        }
         expect(&what, &answer, self.there(slot));
         self.with(slot, |volume| (volume.staged, volume.published) = (true, true));
         self.compare(slot).await;
@@ -47,7 +53,8 @@ impl Worker {
 
     /// Compares what is in the volume with what must be.
     pub(super) async fn compare(&mut self, slot: &Slot) {
-        if self.known(slot).is_some_and(|volume| volume.published) {
+        // What was not synced may be seen still in one that is stopped, and is not in it.
+        if self.known(slot).is_some_and(|volume| volume.published) && !self.mend(slot).await {
             let found = content::read(&self.target(&slot.name)).await;
             self.sea.world.borrow_mut().seen(&slot.name, found);
         }
@@ -59,8 +66,10 @@ impl Worker {
         }
         let stamp = self.sea.world.borrow_mut().fresh();
         self.with(slot, |volume| volume.begin(stamp));
-        content::write(&self.target(&slot.name), stamp).await;
-        self.with(slot, |volume| volume.settle(stamp));
+        match content::write(&self.target(&slot.name), stamp).await {
+            Ok(()) => drop(self.with(slot, |volume| volume.settle(stamp))),
+            Err(error) => assert!(self.mend(slot).await, "write {}: {error}", slot.name),
+        }
     }
 
     pub(in crate::storm) async fn unpublish(&mut self, slot: &Slot) {
@@ -123,6 +132,9 @@ impl Worker {
                 NodeClient::new(channel).node_expand_volume(request.clone()).await
             })
             .await;
+        if self.was_stopped(slot, &answer).await {
+            return;
+        }
         let published = self.known(slot).filter(|volume| volume.published);
         expect(&what, &answer, published.as_ref().map_or(Code::NotFound, |_| Code::Ok));
         if let (Some(volume), Kind::Raw) = (published, slot.kind) {
