@@ -69,6 +69,7 @@ fn nothing_is_left(disk: &Disk) {
     }
 }
 
+/// > An imported image is a volume with a file system of its own, beside the original, which stays as it is.
 #[test]
 fn an_image_with_a_file_system_is_a_volume_beside_its_original() {
     let disk = Disk::new();
@@ -198,6 +199,7 @@ fn what_is_no_file_system_of_ours_is_raw_blocks() {
     });
 }
 
+/// > A file that cannot be a volume is refused, and nothing is left.
 #[test]
 fn a_file_that_cannot_be_a_volume_is_refused_and_nothing_is_left() {
     let disk = Disk::new();
@@ -255,6 +257,7 @@ async fn export(
     pool.transfer().unwrap().export(source, to, force).await
 }
 
+/// > An export is the image, and never replaces a file unasked.
 #[test]
 fn an_export_is_the_image_and_never_replaces_a_file_unasked() {
     let disk = Disk::new();

@@ -285,6 +285,8 @@ fn writers_wait_and_lose_nothing(fs: &str) {
     assert_eq!(loops_below(&pool), Vec::<String>::new());
 }
 
+/// > When a thin pool runs full, its mounted volumes wait, and go on by themselves when there is room: no writer sees
+/// > an error, and nothing that was written is lost.
 #[test]
 fn writers_of_an_xfs_wait_and_lose_nothing() {
     writers_wait_and_lose_nothing("xfs");
