@@ -30,10 +30,11 @@ use crate::support::{block_on, in_mount_namespace, new_dir};
 const MIB: u64 = 1 << 20;
 const PIECE: usize = 1 << 20;
 
-/// Of the 20 GiB of the ground; see `Settings::thin_reserve`.
-const RESERVE: u64 = 20 * 1024 * MIB / 50;
+/// A tenth of the 20 GiB of the ground. A freeze writes out what its volume has in memory, and beside the other tests
+/// that can be much more than the reserve of a pool that small: docs/limits.md says how large it has to be.
+const RESERVE: u64 = 20 * 1024 * MIB / 10;
 
-const CONFIG: &str = "attach: off\npools: [{name: default, kind: image, path: ROOM/pool, provisioning: thin, ratio: 10}]\n";
+const CONFIG: &str = "attach: off\npools: [{name: default, kind: image, path: ROOM/pool, provisioning: thin, ratio: 10, lowWater: 15%, reserve: 10%}]\n";
 
 /// A driver in a process, and its clients.
 struct Driver {
