@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::ImagePool;
 use super::building::Building;
 use super::cleaner::{Place, Rubbish};
@@ -89,7 +87,7 @@ impl ImagePool {
                     let reason = format!("a copy of {source} needs {copied}, more than {size}");
                     return Err(Error::Meant(crate::error::Error::OutOfRange { reason }));
                 }
-                pending(content)
+                Pending::of_copy(content)
             }
             (None, content) => {
                 let building = Arc::clone(built);
@@ -125,15 +123,6 @@ impl ImagePool {
             return Error::Full { place, asked, free: space.free };
         }
         error
-    }
-}
-
-/// Every copy of a file system gets a UUID of its own. Whether it is smaller than its image nobody can tell: the
-/// source may have been expanded and not mounted since.
-fn pending(content: Content) -> Option<Pending> {
-    match content {
-        Content::FileSystem(_) => Some(Pending { new_uuid: Uuid::new_v4(), grow: true }),
-        Content::Block => None,
     }
 }
 

@@ -160,9 +160,5 @@ fn record_of(id: &VolumeId, name: &Name, content: Content, size: Bytes) -> Volum
         source: None,
     };
     // It may have been a copy that was never finished: then it still has the UUID of its source.
-    let pending = match content {
-        Content::FileSystem(_) => Some(Pending { new_uuid: Uuid::new_v4(), grow: true }),
-        Content::Block => None,
-    };
-    VolumeRecord::new(volume.made_now(), pending)
+    VolumeRecord::new(volume.made_now(), Pending::of_copy(content))
 }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Error;
 use crate::fault;
 use crate::sys::{self, Doing, blocking};
-use crate::volume::FsType;
+use crate::volume::{Content, FsType};
 
 /// What is still to be done to a copy, as its record has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,19 @@ pub struct Pending {
     pub new_uuid: Uuid,
     /// Whether the image may be larger than the file system in it.
     pub grow: bool,
+}
+
+impl Pending {
+    /// Returns what is to be done to a new copy with this content, if anything.
+    ///
+    /// Every copy of a file system gets a UUID of its own. Whether it is smaller than its image nobody can tell: the
+    /// source may have been expanded and not mounted since.
+    pub fn of_copy(content: Content) -> Option<Self> {
+        match content {
+            Content::FileSystem(_) => Some(Self { new_uuid: Uuid::new_v4(), grow: true }),
+            Content::Block => None,
+        }
+    }
 }
 
 /// Finishes the copy of an `fs` in `image`, which nobody has attached, and waits until that is on the disk. It
