@@ -39,7 +39,7 @@ impl Admin {
 
     /// A pool that is open was adopted already, or needed no adoption.
     fn adopt(&self, pool: &str) -> Result<AdoptResponse> {
-        if self.pools.iter().any(|known| known.name == pool) {
+        if self.pools.iter().any(|known| *known.name == *pool) {
             return Ok(AdoptResponse {
                 message: format!("pool {pool} is in service on this node: nothing to adopt"),
             });

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::backend::Registry;
+use crate::backend::{Pool, Registry};
 use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;
@@ -46,8 +46,6 @@ pub struct Settings {
     pub pools: Registry,
     /// Shared with the Node service, where both are one process.
     pub locks: Locks,
-    /// The node that the pools live on.
-    pub node: String,
     /// Whether ControllerPublish is on.
     pub attach: bool,
     /// How many volumes a node may have attached; 0 is no limit.
@@ -103,33 +101,35 @@ impl Controller {
 // === impl Settings ===
 
 impl Settings {
-    /// Returns the volume as CSI has it.
-    fn volume_to_csi(&self, volume: &Volume) -> v1::Volume {
-        v1::Volume {
-            volume_id: volume.id.to_string(),
-            capacity_bytes: volume.size.to_csi(),
-            content_source: volume.source.as_ref().map(crate::volume::Source::to_csi),
-            accessible_topology: vec![self.topology().to_csi()],
-            ..v1::Volume::default()
-        }
-    }
-
-    /// Returns the snapshot as CSI has it. It can be restored where its pool is, and nowhere else.
-    fn snapshot_to_csi(&self, snapshot: &Snapshot) -> v1::Snapshot {
-        let accessible_topology = vec![self.topology().to_csi()];
-        v1::Snapshot { accessible_topology, ..snapshot.to_csi() }
-    }
-
     /// Returns the nodes that the volume is attached to, which the attacher compares with its own records.
     fn published_nodes(&self, volume: &Volume) -> Vec<String> {
         // Without attaching nobody keeps the records true.
         let attachments = if self.attach { volume.attachments.as_slice() } else { &[] };
         attachments.iter().map(|attached| attached.node.clone()).collect()
     }
+}
 
-    fn topology(&self) -> Topology {
-        Topology::of_node(&self.node)
+// === conversions to CSI ===
+
+/// Returns the volume as CSI has it.
+fn volume_to_csi(pool: &Pool, volume: &Volume) -> v1::Volume {
+    v1::Volume {
+        volume_id: volume.id.to_string(),
+        capacity_bytes: volume.size.to_csi(),
+        content_source: volume.source.as_ref().map(crate::volume::Source::to_csi),
+        accessible_topology: vec![topology(pool).to_csi()],
+        ..v1::Volume::default()
     }
+}
+
+/// Returns the snapshot as CSI has it. It can be restored where its pool is, and nowhere else.
+fn snapshot_to_csi(pool: &Pool, snapshot: &Snapshot) -> v1::Snapshot {
+    v1::Snapshot { accessible_topology: vec![topology(pool).to_csi()], ..snapshot.to_csi() }
+}
+
+/// What a pool holds can be used on its node alone.
+fn topology(pool: &Pool) -> Topology {
+    Topology::of_node(&pool.node)
 }
 
 type Reply<T> = Result<Response<T>, Status>;

@@ -1,5 +1,6 @@
 //! The pools of the config by name: which one a class means, and which one holds an id.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -14,11 +15,13 @@ use crate::volume::{
 /// The name of the pool that a class without the parameter `pool` means when there are several.
 const DEFAULT: &str = "default";
 
-/// A pool with its name.
+/// A pool on a node. A clone is the same pool, and costs nothing.
 #[derive(Debug, Clone)]
 pub struct Pool {
     /// As the config and the StorageClass have it.
-    pub name: String,
+    pub name: Arc<str>,
+    /// The id of the node that it is on, and with it all that it holds.
+    pub node: Arc<str>,
     /// The pool itself.
     pub backend: Arc<dyn Backend>,
 }
@@ -32,6 +35,16 @@ pub struct Registry {
 // === impl Pool ===
 
 impl Pool {
+    /// Returns the pool of that name on the node.
+    pub fn new(name: &str, node: &str, backend: Arc<dyn Backend>) -> Self {
+        Self { name: name.into(), node: node.into(), backend }
+    }
+
+    /// Returns whether both are one pool: other nodes may have a pool of the same name.
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.node == other.node
+    }
+
     /// Returns the pool's snapshots, if it can have any.
     pub fn snapshots(&self) -> Result<&dyn Snapshots> {
         let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
@@ -64,6 +77,12 @@ impl Pool {
     }
 }
 
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool {} on node {}", self.name, self.node)
+    }
+}
+
 // === impl Registry ===
 
 impl Registry {
@@ -85,10 +104,10 @@ impl Registry {
     /// Returns the pool that a class means.
     pub fn choose(&self, name: Option<&str>) -> Result<&Pool> {
         let names = || {
-            let names: Vec<_> = self.pools.iter().map(|pool| pool.name.as_str()).collect();
+            let names: Vec<_> = self.pools.iter().map(|pool| &*pool.name).collect();
             names.join(", ")
         };
-        let called = |wanted: &str| self.pools.iter().find(|pool| pool.name == wanted);
+        let called = |wanted: &str| self.pools.iter().find(|pool| *pool.name == *wanted);
         match (name, self.pools.as_slice()) {
             (Some(name), _) => called(name).ok_or_else(|| {
                 Error::invalid(
@@ -183,13 +202,17 @@ impl Registry {
         unless_absent(self.find_group(id).await, &mut None)
     }
 
-    /// Returns at most `most` volumes of all pools behind `after`, sorted by id.
-    pub async fn volumes(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Volume>> {
+    /// Returns at most `most` volumes of all pools behind `after`, sorted by id, each with its pool.
+    pub async fn volumes(
+        &self,
+        after: Option<&VolumeId>,
+        most: usize,
+    ) -> Result<Vec<(&Pool, Volume)>> {
         let mut all = Vec::new();
         for pool in &self.pools {
-            all.extend(pool.backend.list(after, most).await?);
+            all.extend(pool.backend.list(after, most).await?.into_iter().map(|one| (pool, one)));
         }
-        all.sort_by(|a: &Volume, b| a.id.cmp(&b.id));
+        all.sort_by(|(_, a): &(_, Volume), (_, b)| a.id.cmp(&b.id));
         all.truncate(most);
         Ok(all)
     }
@@ -227,17 +250,18 @@ impl Registry {
         together(asking).await
     }
 
-    /// Returns at most `most` snapshots of all pools behind `after`, sorted by id.
+    /// Returns at most `most` snapshots of all pools behind `after`, sorted by id, each with its pool.
     pub async fn snapshots(
         &self,
         after: Option<&SnapshotId>,
         most: usize,
-    ) -> Result<Vec<Snapshot>> {
+    ) -> Result<Vec<(&Pool, Snapshot)>> {
         let mut all = Vec::new();
-        for snapshots in self.pools.iter().filter_map(|pool| pool.backend.snapshots()) {
-            all.extend(snapshots.list(after, most).await?);
+        for pool in &self.pools {
+            let Some(snapshots) = pool.backend.snapshots() else { continue };
+            all.extend(snapshots.list(after, most).await?.into_iter().map(|one| (pool, one)));
         }
-        all.sort_by(|a: &Snapshot, b| a.id.cmp(&b.id));
+        all.sort_by(|(_, a): &(_, Snapshot), (_, b)| a.id.cmp(&b.id));
         all.truncate(most);
         Ok(all)
     }

@@ -39,7 +39,7 @@ pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<
         let backend = opened.map_err(|error| {
             Failure::failed(format!("cannot open pool {name}: {}", error.sentence()))
         })?;
-        pools.push(Pool { name, backend });
+        pools.push(Pool::new(&name, node.as_str(), backend));
     }
     let host: Arc<dyn Host> =
         if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };

@@ -1,6 +1,6 @@
 //! GetCapacity: what the pools can still give.
 
-use super::Settings;
+use super::{Settings, topology};
 use crate::csi::v1;
 use crate::error::Result;
 use crate::volume::{Capability, Content, FsType, Parameters};
@@ -10,11 +10,11 @@ pub(super) async fn get_capacity(
     request: v1::GetCapacityRequest,
 ) -> Result<v1::GetCapacityResponse> {
     let parameters = Parameters::parse(&request.parameters)?;
-    let elsewhere = |segment: &v1::Topology| !settings.topology().is_in(segment);
+    let pool = settings.pools.choose(parameters.pool.as_deref())?;
+    let elsewhere = |segment: &v1::Topology| !topology(pool).is_in(segment);
     if request.accessible_topology.as_ref().is_some_and(elsewhere) {
         return Ok(v1::GetCapacityResponse::default());
     }
-    let pool = settings.pools.choose(parameters.pool.as_deref())?;
     let capacity = pool.backend.capacity(content(&request)?).await?;
     Ok(v1::GetCapacityResponse {
         available_capacity: capacity.available.to_csi(),

@@ -87,11 +87,10 @@ async fn delta(settings: &Settings, request: v1::GetMetadataDeltaRequest) -> Res
     let (base_pool, base) = settings.pools.snapshot(&base).await?;
     let (pool, target) = settings.pools.snapshot(&target).await?;
     check_pair(&base, &target)?;
-    if base_pool.name != pool.name {
-        let (base, its) = (base.id, &base_pool.name);
+    if !base_pool.is(pool) {
         return Err(Error::unfit(format!(
-            "snapshot {base} is in pool {its} and {} in pool {}, which cannot be compared: make a full backup",
-            target.id, pool.name
+            "snapshot {} is in {base_pool} and {} in {pool}, which cannot be compared: make a full backup",
+            base.id, target.id
         )));
     }
     Survey::new(pool, Some(base), target, request.starting_offset, most)

@@ -1,6 +1,6 @@
 //! CreateVolume: an empty volume, a restored snapshot or a clone.
 
-use super::Settings;
+use super::{Settings, topology, volume_to_csi};
 use crate::backend::Pool;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
@@ -24,7 +24,7 @@ struct Wish {
 
 /// What a copy takes over from its source.
 struct Origin {
-    pool: String,
+    pool: Pool,
     size: Bytes,
     content: Content,
     block_size: BlockSize,
@@ -36,15 +36,15 @@ pub(super) async fn create_volume(
 ) -> Result<v1::CreateVolumeResponse> {
     let wish = Wish::parse(&request)?;
     record_volume(&wish.id);
-    settings.topology().satisfies(request.accessibility_requirements.as_ref())?;
     let pool = settings.pools.choose(wish.parameters.pool.as_deref())?;
+    topology(pool).satisfies(request.accessibility_requirements.as_ref())?;
 
     let _guard = settings.locks.try_lock(&wish.id)?;
     let volume = match settings.pools.find_or_make(&wish.id).await? {
         Some((home, found)) => wish.recognize(pool, home, found)?,
         None => wish.make(settings, pool).await?,
     };
-    Ok(v1::CreateVolumeResponse { volume: Some(settings.volume_to_csi(&volume)) })
+    Ok(v1::CreateVolumeResponse { volume: Some(volume_to_csi(pool, &volume)) })
 }
 
 // === impl Wish ===
@@ -141,11 +141,8 @@ impl Wish {
     /// Checks that the source can become what is wished for.
     fn fits_origin(&self, pool: &Pool, origin: &Origin) -> Result<()> {
         let differs = |reason| Err(Error::invalid("volume_content_source", reason));
-        if origin.pool != pool.name {
-            return differs(format!(
-                "is in pool {}; a copy in pool {} cannot be made",
-                origin.pool, pool.name
-            ));
+        if !origin.pool.is(pool) {
+            return differs(format!("is in {}; a copy in {pool} cannot be made", origin.pool));
         }
         let how = self.capabilities.iter().find_map(|wanted| wanted.mismatch(origin.content));
         if let Some(how) = how {
@@ -170,13 +167,13 @@ async fn find_origin(settings: &Settings, source: &Source) -> Result<(Origin, Op
             let (pool, snapshot) = found.ok_or_else(|| Error::no_snapshot(id))?;
             let (size, content, block_size) =
                 (snapshot.size, snapshot.content, snapshot.block_size);
-            Ok((Origin { pool: pool.name.clone(), size, content, block_size }, None))
+            Ok((Origin { pool: pool.clone(), size, content, block_size }, None))
         }
         Source::Volume(id) => {
             let guard = settings.locks.try_lock(id)?;
             let (pool, volume) = settings.pools.volume(id).await?;
             let (size, content, block_size) = (volume.size, volume.content, volume.block_size);
-            Ok((Origin { pool: pool.name.clone(), size, content, block_size }, Some(guard)))
+            Ok((Origin { pool: pool.clone(), size, content, block_size }, Some(guard)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! ControllerGetVolume and GetSnapshot: one thing by its id. Reads take no lock.
 
-use super::Settings;
+use super::{Settings, snapshot_to_csi, volume_to_csi};
 use crate::csi::v1;
 use crate::csi::v1::controller_get_volume_response::VolumeStatus;
 use crate::error::{Error, Result};
@@ -13,10 +13,10 @@ pub(super) async fn get_volume(
 ) -> Result<v1::ControllerGetVolumeResponse> {
     let id = VolumeId::required(&request.volume_id)?;
     record_volume(&id);
-    let (_, volume) = settings.pools.volume(&id).await?;
+    let (pool, volume) = settings.pools.volume(&id).await?;
     let status = VolumeStatus { published_node_ids: settings.published_nodes(&volume) };
     Ok(v1::ControllerGetVolumeResponse {
-        volume: Some(settings.volume_to_csi(&volume)),
+        volume: Some(volume_to_csi(pool, &volume)),
         status: Some(status),
     })
 }
@@ -28,6 +28,6 @@ pub(super) async fn get_snapshot(
     let id = SnapshotId::required(&request.snapshot_id)?;
     record_volume(&id);
     let found = settings.pools.find_snapshot(&id).await?;
-    let (_, snapshot) = found.ok_or_else(|| Error::no_snapshot(&id))?;
-    Ok(v1::GetSnapshotResponse { snapshot: Some(settings.snapshot_to_csi(&snapshot)) })
+    let (pool, snapshot) = found.ok_or_else(|| Error::no_snapshot(&id))?;
+    Ok(v1::GetSnapshotResponse { snapshot: Some(snapshot_to_csi(pool, &snapshot)) })
 }

@@ -7,7 +7,7 @@ mod known;
 
 use tonic::{Request, Response, async_trait};
 
-use super::{Controller, Reply, Settings};
+use super::{Controller, Reply, Settings, snapshot_to_csi};
 use crate::backend::Pool;
 use crate::csi::v1;
 use crate::csi::v1::group_controller_service_capability::{Rpc, Type, rpc};
@@ -31,7 +31,7 @@ impl Settings {
                     )),
                 });
             };
-            members.push(self.snapshot_to_csi(&snapshot));
+            members.push(snapshot_to_csi(pool, &snapshot));
         }
         Ok(group.to_csi(members))
     }

@@ -24,7 +24,7 @@ pub(super) async fn publish(
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
-    if request.node_id != settings.node {
+    if *request.node_id != *pool.node {
         return Err(Error::NotFound { what: Noun::Node, id: request.node_id });
     }
     if let Some(how) = capability.mismatch(volume.content) {
@@ -102,7 +102,7 @@ async fn take_place(settings: &Settings, id: &VolumeId, node: &str) -> Result<()
     let limit = settings.max_volumes_per_node;
     if limit > 0 {
         let volumes = settings.pools.volumes(None, usize::MAX).await?;
-        let is_here = |volume: &&Volume| {
+        let is_here = |(_, volume): &&(_, Volume)| {
             taken.contains(&volume.id) || volume.attachments.iter().any(|has| has.node == node)
         };
         let here = volumes.iter().filter(is_here).count();

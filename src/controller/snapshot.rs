@@ -1,7 +1,7 @@
 //! CreateSnapshot and DeleteSnapshot.
 
-use super::Settings;
 use super::delete::known;
+use super::{Settings, snapshot_to_csi, topology};
 use crate::csi::v1;
 use crate::error::{Error, Result};
 use crate::rpc::record_volume;
@@ -24,20 +24,22 @@ pub(super) async fn create(
     // Found before the source is looked at: the repeat of an answered call is answered even when the source
     // is gone or busy.
     let found = settings.pools.find_snapshot_or_cut(&wanted.id).await?;
-    let found = found.map(|(_, found)| found.as_wanted(&wanted)).transpose()?;
-    // Of what exists, too: it is no answer to somebody who needs it elsewhere.
-    settings.topology().satisfies(request.accessibility_requirements.as_ref())?;
-    let snapshot = if let Some(found) = found {
-        found
+    let required = request.accessibility_requirements.as_ref();
+    let (pool, snapshot) = if let Some((pool, found)) = found {
+        let found = found.as_wanted(&wanted)?;
+        // It exists, and is no answer to somebody who needs it elsewhere.
+        topology(pool).satisfies(required)?;
+        (pool, found)
     } else {
         let _source_guard = settings.locks.try_lock(&wanted.source)?;
         let (pool, _) = settings.pools.volume(&wanted.source).await?;
-        pool.snapshots()?.cut(&wanted).await?.into_inner()
+        topology(pool).satisfies(required)?;
+        (pool, pool.snapshots()?.cut(&wanted).await?.into_inner())
     };
-    let mut answer = settings.snapshot_to_csi(&snapshot);
+    let mut answer = snapshot_to_csi(pool, &snapshot);
     // csi-sanity 5.6.0 compares the place with the one it asked for by comparing the memory of two messages, and
     // finds the two different whatever is in them. Who named one place alone needs no answer to where.
-    if settings.topology().is_all_of(request.accessibility_requirements.as_ref()) {
+    if topology(pool).is_all_of(required) {
         answer.accessible_topology.clear();
     }
     Ok(v1::CreateSnapshotResponse { snapshot: Some(answer) })

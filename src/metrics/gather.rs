@@ -61,7 +61,7 @@ async fn within(patience: Duration, pools: &[Asked], most: usize) -> Vec<Answer>
     let asked = pools.iter().map(|pool| (pool, pool.ask_figures(most), pool.ask_health()));
     let mut answers = Vec::with_capacity(pools.len());
     for (asked, figures, health) in asked.collect::<Vec<_>>() {
-        let pool = asked.pool.name.clone();
+        let pool = asked.pool.name.to_string();
         let (figures, health) = (figures.until(until).await, health.until(until).await);
         answers.push(Answer { pool, figures, health });
     }
@@ -106,13 +106,12 @@ mod tests {
 
     fn pool(name: &str) -> Pool {
         let backend = Memory::new(name, Bytes::gib(1), Simulated::default());
-        Pool { name: name.to_owned(), backend: Arc::new(backend) }
+        Pool::new(name, "n1", Arc::new(backend))
     }
 
     /// A pool that fails when it is asked for its figures: before that it is asked twice about its health.
     fn faulty(name: &str, when: When) -> Pool {
-        let Pool { name, backend } = pool(name);
-        Pool { name, backend: Arc::new(Faulty::new(backend, 3, when)) }
+        Pool::new(name, "n1", Arc::new(Faulty::new(pool(name).backend, 3, when)))
     }
 
     async fn answered(pools: &[Asked]) -> Vec<bool> {

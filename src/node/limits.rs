@@ -179,7 +179,8 @@ impl Limiter {
     /// Finds the volumes that an earlier driver has left in use.
     async fn find(&self) -> Result<()> {
         let volumes = self.pools.volumes(None, usize::MAX).await?;
-        let limited = volumes.into_iter().filter(|volume| !volume.limits.is_none());
+        let volumes = volumes.into_iter().map(|(_, volume)| volume);
+        let limited = volumes.filter(|volume| !volume.limits.is_none());
         let state = State::Failed("not looked at yet".to_owned());
         let now = Instant::now();
         let watched = Watched { since: now, looked_at: now, state };

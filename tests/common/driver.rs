@@ -45,7 +45,7 @@ pub struct Driver {
 impl Driver {
     /// Starts a driver with one pool, attaching at most `limit` volumes.
     pub async fn start(backend: Arc<dyn Backend>, host: Arc<dyn Host>, limit: u32) -> Self {
-        let pool = Pool { name: "default".to_owned(), backend };
+        let pool = Pool::new("default", NODE, backend);
         Self::start_with(vec![pool], host, limit).await
     }
 
@@ -69,7 +69,6 @@ impl Driver {
         let controller = Controller::new(controller::Settings {
             pools: pools.clone(),
             locks: locks.clone(),
-            node: NODE.to_owned(),
             attach: true,
             max_volumes_per_node: limit,
             attaching: tokio::sync::Mutex::default(),

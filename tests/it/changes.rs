@@ -23,7 +23,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, NODE};
 use crate::requests::{allocated, create, delta, snapshot};
 use crate::telling::{Telling, controller};
 
@@ -204,7 +204,7 @@ async fn the_service_is_advertised_where_a_pool_can_tell() {
     let telling = every_other(1, 1).pool;
     let silent = Arc::new(Memory::new("default", SIZE, Simulated::default()));
     for (backend, tells) in [(telling, true), (silent, false)] {
-        let pools = Registry::new(vec![Pool { name: "default".to_owned(), backend }]);
+        let pools = Registry::new(vec![Pool::new("default", NODE, backend)]);
         let ready = Arc::new(AtomicBool::new(true));
         let identity = Identity::new(ready).telling_changes(pools.tell_changes());
         let request = Request::new(v1::GetPluginCapabilitiesRequest {});

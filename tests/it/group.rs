@@ -164,9 +164,8 @@ async fn what_cannot_be_cut_leaves_nothing() {
 #[tokio::test]
 async fn volumes_of_different_pools_have_no_instant_in_common() {
     let host = Simulated::default();
-    let pool = |name: &str| Pool {
-        name: name.to_owned(),
-        backend: Arc::new(Memory::new(name, Bytes::gib(10), host.clone())),
+    let pool = |name: &str| {
+        Pool::new(name, NODE, Arc::new(Memory::new(name, Bytes::gib(10), host.clone())))
     };
     let pools = vec![pool("one"), pool("two")];
     let mut driver = Driver::start_with(pools, Arc::new(host.clone()), 0).await;

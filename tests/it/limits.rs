@@ -15,7 +15,7 @@ use orlop::node::Limiter;
 use orlop::volume::{Bytes, Limits, Volume, VolumeId};
 use tonic::{Code, Status};
 
-use crate::driver::{Driver, text};
+use crate::driver::{Driver, NODE, text};
 use crate::requests::{create, modify, pairs, publish, stage, unpublish};
 
 /// A driver, and the pool and the node behind it to look at.
@@ -203,7 +203,7 @@ async fn a_new_driver_sets_them_again() {
     orlop::host::Host::unlimit(&rig.host, device.number, "/".as_ref()).await.unwrap();
     assert_eq!(rig.held(&id).await, Limits::NONE);
     let backend: Arc<dyn Backend> = rig.pool.clone();
-    let pool = orlop::backend::Pool { name: "default".to_owned(), backend };
+    let pool = orlop::backend::Pool::new("default", NODE, backend);
     let host = Arc::new(rig.host.clone());
     let limiter = Limiter::start(Registry::new(vec![pool]), host, Locks::default());
     let began = Instant::now();

@@ -51,7 +51,7 @@ struct Life {
 
 impl Life {
     async fn new(backend: Arc<dyn Backend>, host: Simulated) -> Self {
-        let pool = Pool { name: "default".to_owned(), backend };
+        let pool = Pool::new("default", NODE, backend);
         let driver = Driver::start_with(vec![pool], Arc::new(host), 0).await;
         let (staging, target) = (driver.staging("staging"), text(&driver.path("target")));
         let [volume, snapshot, restored] = [(); 3].map(|()| String::new());

@@ -21,7 +21,7 @@ fn memory() -> Arc<Memory> {
 }
 
 async fn driver(pools: &[&str]) -> Driver {
-    let pool = |name: &&str| Pool { name: (*name).to_owned(), backend: memory() };
+    let pool = |name: &&str| Pool::new(name, NODE, memory());
     let pools = pools.iter().map(pool).collect();
     Driver::start_with(pools, Arc::new(Simulated::default()), 0).await
 }

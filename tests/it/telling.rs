@@ -13,6 +13,8 @@ use orlop::host::simulated::Simulated;
 use orlop::locks::Locks;
 use orlop::volume::{Bytes, Content, Name, NewSnapshot, Snapshot, SnapshotId};
 
+use crate::driver::NODE;
+
 /// What a pool tells from a byte on.
 pub type Tell = Box<dyn Fn(u64) -> Result<Part> + Send + Sync>;
 
@@ -83,9 +85,8 @@ pub fn controller(backend: Arc<dyn Backend>) -> Controller {
 /// Returns what a Controller service on the pool is made of.
 pub fn settings(backend: Arc<dyn Backend>) -> controller::Settings {
     controller::Settings {
-        pools: Registry::new(vec![Pool { name: "default".to_owned(), backend }]),
+        pools: Registry::new(vec![Pool::new("default", NODE, backend)]),
         locks: Locks::default(),
-        node: crate::driver::NODE.to_owned(),
         attach: true,
         max_volumes_per_node: 0,
         attaching: tokio::sync::Mutex::default(),

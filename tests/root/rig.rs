@@ -109,7 +109,7 @@ impl Rig {
     /// Starts a driver where another one has left off.
     async fn again(room: tempfile::TempDir, ground: Ground) -> Self {
         let pool = ImagePool::open(settings(ground.path())).await.unwrap();
-        let pools = vec![Pool { name: "default".to_owned(), backend: pool.clone() }];
+        let pools = vec![Pool::new("default", NODE, pool.clone())];
         let driver = Driver::start_in(room, pools, Arc::new(Kernel), 0).await;
         Self { driver, pool, ground }
     }

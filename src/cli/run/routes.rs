@@ -78,7 +78,6 @@ fn controller(
     Controller::new(controller::Settings {
         pools: opened.pools.clone(),
         locks: locks.clone(),
-        node: setup.node.to_string(),
         attach: setup.config.attach.unwrap_or(setup.mode == Mode::All),
         max_volumes_per_node: setup.config.max_volumes_per_node,
         attaching: tokio::sync::Mutex::default(),

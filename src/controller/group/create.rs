@@ -40,10 +40,9 @@ async fn common_pool<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<&'
     for source in wanted.sources() {
         let (pool, _) = settings.pools.volume(source).await?;
         let (first, home) = *common.get_or_insert((source, pool));
-        if home.name != pool.name {
+        if !home.is(pool) {
             return Err(Error::unfit(format!(
-                "volumes of different pools cannot be cut together: {first} is in pool {}, {source} in pool {}",
-                home.name, pool.name
+                "volumes of different pools cannot be cut together: {first} is in {home}, {source} in {pool}"
             )));
         }
     }
