@@ -16,6 +16,7 @@ mod figures;
 pub mod image;
 pub mod late;
 pub mod memory;
+mod pool;
 mod registry;
 mod transfer;
 
@@ -28,7 +29,8 @@ pub use capacity::Capacity;
 pub use changes::{Changes, Part};
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
-pub use registry::{Pool, Registry};
+pub use pool::Pool;
+pub use registry::Registry;
 pub use transfer::{Import, Imported, Transfer};
 
 use crate::error::Result;

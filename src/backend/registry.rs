@@ -1,12 +1,11 @@
 //! The pools of the config by name: which one a class means, and which one holds an id.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Backend, Changes, Groups, Snapshots, Transfer};
+use super::Pool;
 use crate::error::{Error, Result};
 use crate::volume::{
     Condition, Group, GroupId, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
@@ -15,72 +14,10 @@ use crate::volume::{
 /// The name of the pool that a class without the parameter `pool` means when there are several.
 const DEFAULT: &str = "default";
 
-/// A pool on a node. A clone is the same pool, and costs nothing.
-#[derive(Debug, Clone)]
-pub struct Pool {
-    /// As the config and the StorageClass have it.
-    pub name: Arc<str>,
-    /// The id of the node that it is on, and with it all that it holds.
-    pub node: Arc<str>,
-    /// The pool itself.
-    pub backend: Arc<dyn Backend>,
-}
-
 /// All pools, in the order of the config.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     pools: Vec<Pool>,
-}
-
-// === impl Pool ===
-
-impl Pool {
-    /// Returns the pool of that name on the node.
-    pub fn new(name: &str, node: &str, backend: Arc<dyn Backend>) -> Self {
-        Self { name: name.into(), node: node.into(), backend }
-    }
-
-    /// Returns whether both are one pool: other nodes may have a pool of the same name.
-    pub fn is(&self, other: &Self) -> bool {
-        self.name == other.name && self.node == other.node
-    }
-
-    /// Returns the pool's snapshots, if it can have any.
-    pub fn snapshots(&self) -> Result<&dyn Snapshots> {
-        let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
-        self.backend.snapshots().ok_or_else(none)
-    }
-
-    /// Returns how the pool takes images in and gives them out, if it does.
-    pub fn transfer(&self) -> Result<&dyn Transfer> {
-        let none = || Error::unfit(format!("pool {} holds no image files", self.name));
-        self.backend.transfer().ok_or_else(none)
-    }
-
-    /// Returns what the pool knows of the blocks of its snapshots, if it can tell.
-    pub fn changes(&self) -> Result<&dyn Changes> {
-        let cannot = || {
-            Error::unfit(format!(
-                "pool {} cannot tell which blocks of a snapshot were written, because it is not on an XFS that \
-                 shares extents: make a full backup",
-                self.name
-            ))
-        };
-        self.backend.changes().ok_or_else(cannot)
-    }
-
-    /// Returns the pool's group snapshots, if it can have any.
-    pub fn groups(&self) -> Result<&dyn Groups> {
-        let Self { name, .. } = self;
-        let none = || Error::unfit(format!("the volumes of pool {name} cannot be cut together"));
-        self.backend.groups().ok_or_else(none)
-    }
-}
-
-impl fmt::Display for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pool {} on node {}", self.name, self.node)
-    }
 }
 
 // === impl Registry ===

@@ -1,0 +1,69 @@
+//! A pool, its name, and the node that it is on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Backend, Changes, Groups, Snapshots, Transfer};
+use crate::error::{Error, Result};
+
+/// A pool on a node. A clone is the same pool, and costs nothing.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    /// As the config and the StorageClass have it.
+    pub name: Arc<str>,
+    /// The id of the node that it is on, and with it all that it holds.
+    pub node: Arc<str>,
+    /// The pool itself.
+    pub backend: Arc<dyn Backend>,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// Returns the pool of that name on the node.
+    pub fn new(name: &str, node: &str, backend: Arc<dyn Backend>) -> Self {
+        Self { name: name.into(), node: node.into(), backend }
+    }
+
+    /// Returns whether both are one pool: other nodes may have a pool of the same name.
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.node == other.node
+    }
+
+    /// Returns the pool's snapshots, if it can have any.
+    pub fn snapshots(&self) -> Result<&dyn Snapshots> {
+        let none = || Error::Unsupported { what: format!("a snapshot in pool {}", self.name) };
+        self.backend.snapshots().ok_or_else(none)
+    }
+
+    /// Returns how the pool takes images in and gives them out, if it does.
+    pub fn transfer(&self) -> Result<&dyn Transfer> {
+        let none = || Error::unfit(format!("pool {} holds no image files", self.name));
+        self.backend.transfer().ok_or_else(none)
+    }
+
+    /// Returns what the pool knows of the blocks of its snapshots, if it can tell.
+    pub fn changes(&self) -> Result<&dyn Changes> {
+        let cannot = || {
+            Error::unfit(format!(
+                "pool {} cannot tell which blocks of a snapshot were written, because it is not on an XFS that \
+                 shares extents: make a full backup",
+                self.name
+            ))
+        };
+        self.backend.changes().ok_or_else(cannot)
+    }
+
+    /// Returns the pool's group snapshots, if it can have any.
+    pub fn groups(&self) -> Result<&dyn Groups> {
+        let Self { name, .. } = self;
+        let none = || Error::unfit(format!("the volumes of pool {name} cannot be cut together"));
+        self.backend.groups().ok_or_else(none)
+    }
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool {} on node {}", self.name, self.node)
+    }
+}
