@@ -31,7 +31,7 @@ use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;
 use crate::rpc::{Method, answer, carry};
-use crate::volume::{Bytes, Snapshot, Topology, Volume, VolumeId};
+use crate::volume::{Bytes, Snapshot, Volume, VolumeId};
 
 /// What the Controller service works with.
 #[derive(Debug, Clone)]
@@ -117,19 +117,14 @@ fn volume_to_csi(pool: &Pool, volume: &Volume) -> v1::Volume {
         volume_id: volume.id.to_string(),
         capacity_bytes: volume.size.to_csi(),
         content_source: volume.source.as_ref().map(crate::volume::Source::to_csi),
-        accessible_topology: vec![topology(pool).to_csi()],
+        accessible_topology: vec![pool.topology().to_csi()],
         ..v1::Volume::default()
     }
 }
 
 /// Returns the snapshot as CSI has it. It can be restored where its pool is, and nowhere else.
 fn snapshot_to_csi(pool: &Pool, snapshot: &Snapshot) -> v1::Snapshot {
-    v1::Snapshot { accessible_topology: vec![topology(pool).to_csi()], ..snapshot.to_csi() }
-}
-
-/// What a pool holds can be used on its node alone.
-fn topology(pool: &Pool) -> Topology {
-    Topology::of_node(&pool.node)
+    v1::Snapshot { accessible_topology: vec![pool.topology().to_csi()], ..snapshot.to_csi() }
 }
 
 type Reply<T> = Result<Response<T>, Status>;

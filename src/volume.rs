@@ -36,7 +36,7 @@ pub use size::{Asked, SizeLimits};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use source::Source;
 pub use timestamp::Timestamp;
-pub use topology::{TOPOLOGY_KEY, Topology};
+pub use topology::{Requirement, TOPOLOGY_KEY, Term, Topology};
 
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Backend, Changes, Groups, Snapshots, Transfer};
 use crate::error::{Error, Result};
+use crate::volume::{Requirement, Topology};
 
 /// A pool on a node. A clone is the same pool, and costs nothing.
 #[derive(Debug, Clone)]
@@ -28,6 +29,20 @@ impl Pool {
     /// Returns whether both are one pool: other nodes may have a pool of the same name.
     pub fn is(&self, other: &Self) -> bool {
         self.name == other.name && self.node == other.node
+    }
+
+    /// Returns where it is, and where all that it holds can be used.
+    pub fn topology(&self) -> Topology {
+        Topology::of_node(&self.node)
+    }
+
+    /// Checks that what is in the pool is accessible as required.
+    pub fn satisfies(&self, required: &Requirement) -> Result<()> {
+        if required.admits(&self.topology()) {
+            return Ok(());
+        }
+        let reason = format!("accessibility_requirements: no term includes the node of {self}");
+        Err(Error::Elsewhere { reason })
     }
 
     /// Returns the pool's snapshots, if it can have any.

@@ -1,18 +1,18 @@
 //! GetCapacity: what the pools can still give.
 
-use super::{Settings, topology};
+use super::Settings;
 use crate::csi::v1;
 use crate::error::Result;
-use crate::volume::{Capability, Content, FsType, Parameters};
+use crate::volume::{Capability, Content, FsType, Parameters, Requirement};
 
 pub(super) async fn get_capacity(
     settings: &Settings,
     request: v1::GetCapacityRequest,
 ) -> Result<v1::GetCapacityResponse> {
     let parameters = Parameters::parse(&request.parameters)?;
+    let within = Requirement::of_segment(request.accessible_topology.as_ref())?;
     let pool = settings.pools.choose(parameters.pool.as_deref())?;
-    let elsewhere = |segment: &v1::Topology| !topology(pool).is_in(segment);
-    if request.accessible_topology.as_ref().is_some_and(elsewhere) {
+    if !within.admits(&pool.topology()) {
         return Ok(v1::GetCapacityResponse::default());
     }
     let capacity = pool.backend.capacity(content(&request)?).await?;

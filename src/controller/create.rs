@@ -1,6 +1,6 @@
 //! CreateVolume: an empty volume, a restored snapshot or a clone.
 
-use super::{Settings, topology, volume_to_csi};
+use super::{Settings, volume_to_csi};
 use crate::backend::Pool;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
@@ -8,13 +8,14 @@ use crate::locks::Guard;
 use crate::rpc::record_volume;
 use crate::volume::{
     Asked, BlockSize, Bytes, Capability, Content, FsType, Limits, LimitsChange, Name, NewVolume,
-    Parameters, SizeLimits, Source, Volume, VolumeId,
+    Parameters, Requirement, SizeLimits, Source, Volume, VolumeId,
 };
 
 /// A request, parsed.
 struct Wish {
     id: VolumeId,
     name: Name,
+    required: Requirement,
     asked: Asked,
     capabilities: Vec<Capability>,
     parameters: Parameters,
@@ -37,7 +38,7 @@ pub(super) async fn create_volume(
     let wish = Wish::parse(&request)?;
     record_volume(&wish.id);
     let pool = settings.pools.choose(wish.parameters.pool.as_deref())?;
-    topology(pool).satisfies(request.accessibility_requirements.as_ref())?;
+    pool.satisfies(&wish.required)?;
 
     let _guard = settings.locks.try_lock(&wish.id)?;
     let volume = match settings.pools.find_or_make(&wish.id).await? {
@@ -56,6 +57,7 @@ impl Wish {
         Ok(Self {
             id: VolumeId::of(&name),
             name,
+            required: Requirement::of_csi(request.accessibility_requirements.as_ref())?,
             asked: Asked::of_csi(request.capacity_range.as_ref())?,
             capabilities: Capability::required_list(&request.volume_capabilities)?,
             parameters: Parameters::parse(&request.parameters)?,

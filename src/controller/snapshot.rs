@@ -1,11 +1,11 @@
 //! CreateSnapshot and DeleteSnapshot.
 
 use super::delete::known;
-use super::{Settings, snapshot_to_csi, topology};
+use super::{Settings, snapshot_to_csi};
 use crate::csi::v1;
 use crate::error::{Error, Result};
 use crate::rpc::record_volume;
-use crate::volume::{Name, NewSnapshot, SnapshotId, VolumeId, no_parameters};
+use crate::volume::{Name, NewSnapshot, Requirement, SnapshotId, VolumeId, no_parameters};
 
 pub(super) async fn create(
     settings: &Settings,
@@ -16,6 +16,7 @@ pub(super) async fn create(
         return Err(Error::invalid("source_volume_id", "is required"));
     }
     no_parameters(&request.parameters)?;
+    let required = Requirement::of_csi(request.accessibility_requirements.as_ref())?;
     let id = SnapshotId::of(&name);
     let source = VolumeId::required(&request.source_volume_id)?;
     record_volume(&source);
@@ -24,22 +25,21 @@ pub(super) async fn create(
     // Found before the source is looked at: the repeat of an answered call is answered even when the source
     // is gone or busy.
     let found = settings.pools.find_snapshot_or_cut(&wanted.id).await?;
-    let required = request.accessibility_requirements.as_ref();
     let (pool, snapshot) = if let Some((pool, found)) = found {
         let found = found.as_wanted(&wanted)?;
         // It exists, and is no answer to somebody who needs it elsewhere.
-        topology(pool).satisfies(required)?;
+        pool.satisfies(&required)?;
         (pool, found)
     } else {
         let _source_guard = settings.locks.try_lock(&wanted.source)?;
         let (pool, _) = settings.pools.volume(&wanted.source).await?;
-        topology(pool).satisfies(required)?;
+        pool.satisfies(&required)?;
         (pool, pool.snapshots()?.cut(&wanted).await?.into_inner())
     };
     let mut answer = snapshot_to_csi(pool, &snapshot);
     // csi-sanity 5.6.0 compares the place with the one it asked for by comparing the memory of two messages, and
     // finds the two different whatever is in them. Who named one place alone needs no answer to where.
-    if topology(pool).is_all_of(required) {
+    if required.is_exactly(&pool.topology()) {
         answer.accessible_topology.clear();
     }
     Ok(v1::CreateSnapshotResponse { snapshot: Some(answer) })

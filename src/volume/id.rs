@@ -34,7 +34,7 @@ macro_rules! id {
         impl $name {
             /// Returns the id that belongs to the CSI name.
             pub fn of(name: &Name) -> Self {
-                Self(format!("{}{}", $prefix, digest(name)))
+                Self(format!("{}{}", $prefix, digest(name.as_str())))
             }
 
             /// Reads the id that a request has in its required field.
@@ -131,8 +131,9 @@ fn is_number(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|number| number.to_string() == text)
 }
 
-fn digest(name: &Name) -> String {
-    let digest = Sha256::digest(name.as_str());
+/// Returns the first half of the SHA-256 of the text, in hex.
+pub(super) fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
     let mut text = String::with_capacity(DIGITS);
     for byte in digest.iter().take(DIGITS / 2) {
         for nibble in [byte >> 4, byte & 0xf] {
