@@ -1,4 +1,4 @@
-//! The name of this node: what CSI calls the node id, which is also the value of the topology key.
+//! The name of this node: what CSI calls the node id, which also makes the value of the topology key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::text::parsed;
 
-/// A topology value is a Kubernetes label value, and no longer than one.
-const MOST: usize = 63;
+/// As long as the name of a Kubernetes node can be, and within the 256 bytes that CSI allows.
+const MOST: usize = 253;
 
 /// The id of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_id_is_a_topology_value() {
+    fn a_node_id_is_what_a_node_can_be_called_and_begins_a_topology_value() {
         let longest = "n".repeat(MOST);
         for good in ["n", "n1", "node-1.example_x", "N1", longest.as_str()] {
             assert_eq!(good.parse::<NodeId>().unwrap().as_str(), good);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::csi::admin::ImportResponse;
 use crate::identity::DRIVER_NAME;
-use crate::volume::TOPOLOGY_KEY;
+use crate::volume::{TOPOLOGY_KEY, Topology};
 
 /// What Kubernetes is told of a volume that it did not ask for.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ spec:
         - matchExpressions:
             - {{key: {TOPOLOGY_KEY}, operator: In, values: [{:?}]}}
 ",
-            self.node
+            Topology::of_node(self.node).value()
         )
     }
 }
