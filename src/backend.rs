@@ -16,6 +16,7 @@ mod figures;
 pub mod image;
 pub mod late;
 pub mod memory;
+pub mod placement;
 mod pool;
 mod registry;
 mod transfer;

@@ -31,7 +31,7 @@ pub use id::{GroupId, SnapshotId, VolumeId};
 pub use limits::{Limits, LimitsChange};
 pub use name::Name;
 pub use paging::{Page, Paging};
-pub use parameters::{Parameters, no_parameters};
+pub use parameters::{Parameters, Placement, no_parameters};
 pub use size::{Asked, SizeLimits};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use source::Source;

@@ -19,6 +19,19 @@ pub struct Parameters {
     /// The block size of the device; without it 4096, or that of the source.
     #[serde(deserialize_with = "block_size")]
     pub block_size: Option<BlockSize>,
+    /// Which nodes its volumes may go to.
+    #[serde(deserialize_with = "placement")]
+    pub placement: Placement,
+}
+
+/// What a class says of the nodes that its volumes may go to, of those that the request allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// The preferred one alone: the scheduler may have selected it for a pod.
+    #[default]
+    Preferred,
+    /// Another one where the preferred one has no room.
+    Any,
 }
 
 // === impl Parameters ===
@@ -50,6 +63,18 @@ fn block_size<'de, D: serde::Deserializer<'de>>(
     String::deserialize(from)?.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
+fn placement<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Placement, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.as_str() {
+        "any" => Ok(Placement::Any),
+        _ => Err(serde::de::Error::custom(format!(
+            "{text:?} is no placement: use any, or leave it out for the node that is preferred"
+        ))),
+    }
+}
+
 /// Says whether the key belongs to the sidecars: tolerated, never read.
 pub(super) fn is_of_sidecars(key: &str) -> bool {
     key.starts_with("csi.storage.k8s.io/")
@@ -79,16 +104,25 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), Parameters::default());
         let all =
             parse(&[("pool", "fast"), ("blockSize", "512"), ("csi.storage.k8s.io/pvc/name", "x")]);
-        let expected = Parameters { pool: Some("fast".into()), block_size: Some(BlockSize::B512) };
+        let expected = Parameters {
+            pool: Some("fast".into()),
+            block_size: Some(BlockSize::B512),
+            placement: Placement::Preferred,
+        };
         assert_eq!(all.unwrap(), expected);
+        assert_eq!(parse(&[("placement", "any")]).unwrap().placement, Placement::Any);
     }
 
     #[test]
     fn unknown_keys_are_refused_with_the_known_ones_named() {
         let text = parse(&[("pol", "fast")]).unwrap_err().sentence();
-        assert_eq!(text, "parameters: unknown field `pol`, expected `pool` or `blockSize`");
+        assert_eq!(
+            text,
+            "parameters: unknown field `pol`, expected one of `pool`, `blockSize`, `placement`"
+        );
         assert!(
             parse(&[("blockSize", "1024")]).unwrap_err().sentence().contains("use 4096, or 512")
         );
+        assert!(parse(&[("placement", "Any")]).unwrap_err().sentence().contains("use any, or"));
     }
 }

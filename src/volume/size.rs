@@ -60,14 +60,17 @@ impl Asked {
             && self.limit.is_none_or(|limit| size <= limit)
     }
 
+    /// Returns the size that is wished for, before it is known what its content needs.
+    pub fn start(self, source: Option<Bytes>, default: Bytes) -> Bytes {
+        self.required.unwrap_or_else(|| {
+            let start = source.unwrap_or(default);
+            self.limit.map_or(start, |limit| start.min(limit))
+        })
+    }
+
     /// Chooses the size of a new volume.
     pub fn choose(self, limits: SizeLimits) -> Result<Bytes> {
-        let start = self.required.or(limits.source).unwrap_or(limits.default);
-        let start = if self.required.is_none() {
-            self.limit.map_or(start, |limit| start.min(limit))
-        } else {
-            start
-        };
+        let start = self.start(limits.source, limits.default);
         if let Some(source) = limits.source
             && start < source
         {

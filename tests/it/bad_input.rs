@@ -79,7 +79,7 @@ async fn create_volume() {
         (range(i64::MAX, 0), OutOfRange, "more than any volume can have"),
         (range(512 * MIB + 1, 512 * MIB + 2), OutOfRange, "multiple of 4096"),
         (range(0, 4096), OutOfRange, "above the limit"),
-        (with_parameter("colour", "red"), InvalidArgument, "expected `pool` or `blockSize`"),
+        (with_parameter("colour", "red"), InvalidArgument, "expected one of `pool`, `blockSize`"),
         (with_parameter("pool", "nowhere"), InvalidArgument, "there is: default"),
         (with_parameter("blockSize", "1000"), InvalidArgument, "1000"),
         (

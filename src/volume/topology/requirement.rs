@@ -25,6 +25,11 @@ pub struct Term {
 // === impl Requirement ===
 
 impl Requirement {
+    /// Returns the requirement with these terms.
+    pub fn new(requisite: Vec<Term>, preferred: Vec<Term>) -> Self {
+        Self { requisite, preferred }
+    }
+
     /// Reads the requirement of a request that makes something.
     pub fn of_csi(required: Option<&v1::TopologyRequirement>) -> Result<Self> {
         let Some(required) = required else { return Ok(Self::default()) };
@@ -32,14 +37,14 @@ impl Requirement {
             terms.iter().map(|term| Term::of_csi("accessibility_requirements", term)).collect()
         };
         let (requisite, preferred) = (read(&required.requisite)?, read(&required.preferred)?);
-        Ok(Self { requisite, preferred })
+        Ok(Self::new(requisite, preferred))
     }
 
     /// Reads the segment that GetCapacity asks about.
     pub fn of_segment(segment: Option<&v1::Topology>) -> Result<Self> {
         let term =
             segment.map(|segment| Term::of_csi("accessible_topology", segment)).transpose()?;
-        Ok(Self { requisite: term.into_iter().collect(), preferred: Vec::new() })
+        Ok(Self::new(term.into_iter().collect(), Vec::new()))
     }
 
     /// Returns the places of which one has to be it.
@@ -70,6 +75,11 @@ impl Requirement {
 // === impl Term ===
 
 impl Term {
+    /// Returns the term for this place and nothing else.
+    pub fn on(place: &Topology) -> Self {
+        Self { node: Some(place.value().to_owned()), says_more: false }
+    }
+
     /// Keys are compared without regard to case, as the contract says.
     fn of_csi(field: &'static str, term: &v1::Topology) -> Result<Self> {
         let is_ours = |key: &String| key.eq_ignore_ascii_case(TOPOLOGY_KEY);

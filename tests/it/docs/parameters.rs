@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use orlop::csi::v1::volume_capability::access_mode::Mode;
-use orlop::volume::{Bytes, Capability, Content, FsType, LimitsChange, Parameters, no_parameters};
+use orlop::volume::{
+    Bytes, Capability, Content, FsType, LimitsChange, Parameters, Placement, no_parameters,
+};
 
 use super::page::{Page, literal};
 use crate::requests::file_system;
@@ -45,6 +47,8 @@ fn a_storage_class_has_these_values() {
     for value in block_sizes {
         Parameters::parse(&one("blockSize", &value)).unwrap();
     }
+    assert_eq!(values("placement"), ["any"]);
+    assert_eq!(Parameters::parse(&one("placement", "any")).unwrap().placement, Placement::Any);
     let file_systems: Vec<FsType> =
         values(FS_TYPE).iter().map(|name| name.parse().unwrap()).collect();
     assert_eq!(file_systems, FsType::ALL);
