@@ -18,6 +18,7 @@ pub mod late;
 pub mod memory;
 pub mod placement;
 mod pool;
+mod pools;
 mod registry;
 mod transfer;
 
@@ -31,6 +32,7 @@ pub use changes::{Changes, Part};
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
 pub use pool::Pool;
+pub use pools::Pools;
 pub use registry::Registry;
 pub use transfer::{Import, Imported, Transfer};
 

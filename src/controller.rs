@@ -1,7 +1,7 @@
 //! The Controller service: parse, lock, call, reply.
 //!
-//! It knows pools by the [`Backend`](crate::backend::Backend) trait alone and assumes nothing about where they
-//! are. Each RPC is a function in a file of its own; this file only says which one answers.
+//! It knows pools by the traits [`Pools`] and [`Backend`](crate::backend::Backend) alone and assumes nothing about
+//! where they are. Each RPC is a function in a file of its own; this file only says which one answers.
 
 mod capacity;
 mod changes;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::backend::{Pool, Registry};
+use crate::backend::{Pool, Pools};
 use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;
@@ -42,8 +42,8 @@ pub struct Controller {
 /// The parts and the settings of the service.
 #[derive(Debug)]
 pub struct Settings {
-    /// The pools.
-    pub pools: Registry,
+    /// The pools, wherever they are.
+    pub pools: Arc<dyn Pools>,
     /// Shared with the Node service, where both are one process.
     pub locks: Locks,
     /// Whether ControllerPublish is on.

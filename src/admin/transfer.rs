@@ -15,7 +15,7 @@ pub async fn import(
     locks: &Locks,
     request: ImportRequest,
 ) -> Result<ImportResponse> {
-    let pool = pools.choose((!request.pool.is_empty()).then_some(request.pool.as_str()))?;
+    let pool = pools.named((!request.pool.is_empty()).then_some(request.pool.as_str()))?;
     let name = Name::parse(&request.name)?;
     let (id, file) = (VolumeId::of(&name), absolute(&request.file)?);
     record_volume(&id);

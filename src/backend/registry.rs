@@ -1,18 +1,18 @@
-//! The pools of the config by name: which one a class means, and which one holds an id.
+//! The pools of one process by name: which one a class means, and which one holds an id.
+//!
+//! The Node service, the metrics and the admin ask them as they are, borrowed; the Controller service, which does not
+//! know where a pool is, asks through [`Pools`](super::Pools).
+
+mod pools;
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::Pool;
-use crate::error::{Error, Result};
-use crate::volume::{
-    Condition, Group, GroupId, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
-};
-
-/// The name of the pool that a class without the parameter `pool` means when there are several.
-const DEFAULT: &str = "default";
+use super::{Pool, placement};
+use crate::error::{Error, Noun, Result};
+use crate::volume::{Condition, Snapshot, SnapshotId, StorageCondition, Volume, VolumeId};
 
 /// All pools, in the order of the config.
 #[derive(Debug, Clone, Default)]
@@ -39,28 +39,11 @@ impl Registry {
     }
 
     /// Returns the pool that a class means.
-    pub fn choose(&self, name: Option<&str>) -> Result<&Pool> {
-        let names = || {
-            let names: Vec<_> = self.pools.iter().map(|pool| &*pool.name).collect();
-            names.join(", ")
-        };
-        let called = |wanted: &str| self.pools.iter().find(|pool| *pool.name == *wanted);
-        match (name, self.pools.as_slice()) {
-            (Some(name), _) => called(name).ok_or_else(|| {
-                Error::invalid(
-                    "parameters.pool",
-                    format!("there is no pool {name:?}; there is: {}", names()),
-                )
-            }),
-            (None, [only]) => Ok(only),
-            (None, _) => called(DEFAULT).ok_or_else(|| {
-                let reason = format!(
-                    "is required where no pool is named {DEFAULT:?}; there is: {}",
-                    names()
-                );
-                Error::invalid("parameters.pool", reason)
-            }),
-        }
+    pub fn named(&self, class: Option<&str>) -> Result<&Pool> {
+        let names: Vec<&str> = self.pools.iter().map(|pool| &*pool.name).collect();
+        let name = placement::meant(&names, class)?;
+        let pool = self.pools.iter().find(|pool| *pool.name == *name);
+        pool.ok_or_else(|| Error::NotFound { what: Noun::Pool, id: name.to_owned() })
     }
 
     /// Returns the volume with the pool that holds it, or nothing when no pool does. It may be in one that is not
@@ -73,12 +56,6 @@ impl Registry {
             }
         }
         absent.map_or(Ok(None), Err)
-    }
-
-    /// Returns the same for a volume that is to be made if there is none. No orchestrator asks for one name in two
-    /// pools, so that one which is not there keeps nobody from creating in the others.
-    pub async fn find_or_make(&self, id: &VolumeId) -> Result<Option<(&Pool, Volume)>> {
-        unless_absent(self.find(id).await, &mut None)
     }
 
     /// Returns the volume with the pool that holds it.
@@ -112,31 +89,9 @@ impl Registry {
         absent.map_or(Ok(None), Err)
     }
 
-    /// Returns the same for a snapshot that is to be cut if there is none: see [`Self::find_or_make`].
-    pub async fn find_snapshot_or_cut(&self, id: &SnapshotId) -> Result<Option<(&Pool, Snapshot)>> {
-        unless_absent(self.find_snapshot(id).await, &mut None)
-    }
-
     /// Returns the snapshot with the pool that holds it.
     pub async fn snapshot(&self, id: &SnapshotId) -> Result<(&Pool, Snapshot)> {
         self.find_snapshot(id).await?.ok_or_else(|| Error::no_snapshot(id))
-    }
-
-    /// Returns the group snapshot with the pool that holds it, or nothing when no pool does.
-    pub async fn find_group(&self, id: &GroupId) -> Result<Option<(&Pool, Group)>> {
-        let mut absent = None;
-        for pool in &self.pools {
-            let Some(groups) = pool.backend.groups() else { continue };
-            if let Some(group) = unless_absent(groups.find(id).await, &mut absent)? {
-                return Ok(Some((pool, group)));
-            }
-        }
-        absent.map_or(Ok(None), Err)
-    }
-
-    /// Returns the same for a group that is to be cut if there is none: see [`Self::find_or_make`].
-    pub async fn find_group_or_cut(&self, id: &GroupId) -> Result<Option<(&Pool, Group)>> {
-        unless_absent(self.find_group(id).await, &mut None)
     }
 
     /// Returns at most `most` volumes of all pools behind `after`, sorted by id, each with its pool.
@@ -165,19 +120,6 @@ impl Registry {
         Err(absent.unwrap_or_else(|| Error::no_volume(id)))
     }
 
-    /// Returns at most `most` volumes of all pools behind `after` with which something is the matter, sorted by id.
-    pub async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>> {
-        let after = after.cloned();
-        let asking = self.pools.iter().map(|pool| {
-            let (backend, after) = (Arc::clone(&pool.backend), after.clone());
-            async move { backend.unwell(after.as_ref(), most).await }
-        });
-        let mut all = together(asking).await?;
-        all.sort_by(|a: &Unwell, b| a.id.cmp(&b.id));
-        all.truncate(most);
-        Ok(all)
-    }
-
     /// Returns what is the matter with the pools.
     pub async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
         let asking = self.pools.iter().map(|pool| {
@@ -185,22 +127,6 @@ impl Registry {
             async move { backend.storage_health().await }
         });
         together(asking).await
-    }
-
-    /// Returns at most `most` snapshots of all pools behind `after`, sorted by id, each with its pool.
-    pub async fn snapshots(
-        &self,
-        after: Option<&SnapshotId>,
-        most: usize,
-    ) -> Result<Vec<(&Pool, Snapshot)>> {
-        let mut all = Vec::new();
-        for pool in &self.pools {
-            let Some(snapshots) = pool.backend.snapshots() else { continue };
-            all.extend(snapshots.list(after, most).await?.into_iter().map(|one| (pool, one)));
-        }
-        all.sort_by(|(_, a): &(_, Snapshot), (_, b)| a.id.cmp(&b.id));
-        all.truncate(most);
-        Ok(all)
     }
 }
 

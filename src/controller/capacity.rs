@@ -11,11 +11,9 @@ pub(super) async fn get_capacity(
 ) -> Result<v1::GetCapacityResponse> {
     let parameters = Parameters::parse(&request.parameters)?;
     let within = Requirement::of_segment(request.accessible_topology.as_ref())?;
-    let pool = settings.pools.choose(parameters.pool.as_deref())?;
-    if !within.admits(&pool.topology()) {
-        return Ok(v1::GetCapacityResponse::default());
-    }
-    let capacity = pool.backend.capacity(content(&request)?).await?;
+    let class = parameters.pool.as_deref();
+    let capacity = settings.pools.capacity(class, &within, content(&request)?).await?;
+    let Some(capacity) = capacity else { return Ok(v1::GetCapacityResponse::default()) };
     Ok(v1::GetCapacityResponse {
         available_capacity: capacity.available.to_csi(),
         maximum_volume_size: Some(capacity.largest.to_csi()),

@@ -87,7 +87,7 @@ async fn delta(settings: &Settings, request: v1::GetMetadataDeltaRequest) -> Res
     let (base_pool, base) = settings.pools.snapshot(&base).await?;
     let (pool, target) = settings.pools.snapshot(&target).await?;
     check_pair(&base, &target)?;
-    if !base_pool.is(pool) {
+    if !base_pool.is(&pool) {
         return Err(Error::unfit(format!(
             "snapshot {} is in {base_pool} and {} in {pool}, which cannot be compared: make a full backup",
             base.id, target.id
@@ -146,7 +146,7 @@ fn stream<M: Send + 'static>(
 
 impl Survey {
     fn new(
-        pool: &Pool,
+        pool: Pool,
         base: Option<Snapshot>,
         target: Snapshot,
         starting_offset: i64,
@@ -161,7 +161,7 @@ impl Survey {
         };
         let start = u64::try_from(starting_offset).ok().filter(|start| *start <= target.size.0);
         let next = Some(start.ok_or_else(outside)?);
-        Ok(Self { pool: pool.clone(), base, target, next, waiting: VecDeque::new(), most })
+        Ok(Self { pool, base, target, next, waiting: VecDeque::new(), most })
     }
 
     /// Returns the next message's ranges, or nothing when all was told.

@@ -1,7 +1,7 @@
 //! CreateVolume: an empty volume, a restored snapshot or a clone.
 
 use super::{Settings, volume_to_csi};
-use crate::backend::Pool;
+use crate::backend::{Pool, placement};
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
 use crate::locks::Guard;
@@ -37,15 +37,14 @@ pub(super) async fn create_volume(
 ) -> Result<v1::CreateVolumeResponse> {
     let wish = Wish::parse(&request)?;
     record_volume(&wish.id);
-    let pool = settings.pools.choose(wish.parameters.pool.as_deref())?;
-    pool.satisfies(&wish.required)?;
+    let meant = settings.pools.meant(wish.parameters.pool.as_deref()).await?;
 
     let _guard = settings.locks.try_lock(&wish.id)?;
-    let volume = match settings.pools.find_or_make(&wish.id).await? {
-        Some((home, found)) => wish.recognize(pool, home, found)?,
-        None => wish.make(settings, pool).await?,
+    let (pool, volume) = match settings.pools.find_or_make(&wish.id).await? {
+        Some((home, found)) => wish.recognize(&meant, home, found)?,
+        None => wish.make(settings, &meant).await?,
     };
-    Ok(v1::CreateVolumeResponse { volume: Some(volume_to_csi(pool, &volume)) })
+    Ok(v1::CreateVolumeResponse { volume: Some(volume_to_csi(&pool, &volume)) })
 }
 
 // === impl Wish ===
@@ -69,15 +68,16 @@ impl Wish {
     /// Returns the volume that exists under the id, if it is the one that is wished for.
     ///
     /// The source is not looked at: it may be gone since, and the repeat of an answered call is still answered.
-    fn recognize(&self, pool: &Pool, home: &Pool, found: Volume) -> Result<Volume> {
-        let how = if pool.name == home.name {
+    fn recognize(&self, meant: &str, home: Pool, found: Volume) -> Result<(Pool, Volume)> {
+        home.satisfies(&self.required)?;
+        let how = if *home.name == *meant {
             self.difference(&found)
         } else {
-            Some(format!("in pool {}, not {}", home.name, pool.name))
+            Some(format!("in pool {}, not {meant}", home.name))
         };
         match how {
             Some(how) => Err(Error::Differs { what: Noun::Volume, id: found.id.to_string(), how }),
-            None => Ok(found),
+            None => Ok((home, found)),
         }
     }
 
@@ -112,15 +112,16 @@ impl Wish {
         (!same_size).then(|| format!("with a size of {}, not {}", found.size, self.asked))
     }
 
-    async fn make(self, settings: &Settings, pool: &Pool) -> Result<Volume> {
+    async fn make(self, settings: &Settings, meant: &str) -> Result<(Pool, Volume)> {
         let (origin, _source_guard) = match &self.source {
             Some(source) => {
                 let (origin, guard) = find_origin(settings, source).await?;
-                self.fits_origin(pool, &origin)?;
+                self.fits_origin(meant, &origin)?;
                 (Some(origin), guard)
             }
             None => (None, None),
         };
+        let pool = self.choose(settings, meant, origin.as_ref()).await?;
         let content = if let Some(origin) = &origin {
             origin.content
         } else {
@@ -137,14 +138,29 @@ impl Wish {
         let Self { id, name, asked, limits, source, .. } = self;
         let block_size = block_size.unwrap_or_default();
         let new = NewVolume { id, name, size, asked, content, block_size, limits, source };
-        Ok(pool.backend.create(&new).await?.into_inner())
+        let volume = pool.backend.create(&new).await?.into_inner();
+        Ok((pool, volume))
+    }
+
+    async fn choose(
+        &self,
+        settings: &Settings,
+        pool: &str,
+        origin: Option<&Origin>,
+    ) -> Result<Pool> {
+        let size = self.asked.start(origin.map(|origin| origin.size), settings.default_size);
+        let home = origin.map(|origin| &origin.pool);
+        let (required, placement) = (&self.required, self.parameters.placement);
+        let wish = placement::Wish { pool, size, required, home, placement };
+        settings.pools.choose(&wish).await
     }
 
     /// Checks that the source can become what is wished for.
-    fn fits_origin(&self, pool: &Pool, origin: &Origin) -> Result<()> {
+    fn fits_origin(&self, meant: &str, origin: &Origin) -> Result<()> {
         let differs = |reason| Err(Error::invalid("volume_content_source", reason));
-        if !origin.pool.is(pool) {
-            return differs(format!("is in {}; a copy in {pool} cannot be made", origin.pool));
+        let its = &origin.pool.name;
+        if **its != *meant {
+            return differs(format!("is in pool {its}; a copy in pool {meant} cannot be made"));
         }
         let how = self.capabilities.iter().find_map(|wanted| wanted.mismatch(origin.content));
         if let Some(how) = how {
@@ -169,13 +185,13 @@ async fn find_origin(settings: &Settings, source: &Source) -> Result<(Origin, Op
             let (pool, snapshot) = found.ok_or_else(|| Error::no_snapshot(id))?;
             let (size, content, block_size) =
                 (snapshot.size, snapshot.content, snapshot.block_size);
-            Ok((Origin { pool: pool.clone(), size, content, block_size }, None))
+            Ok((Origin { pool, size, content, block_size }, None))
         }
         Source::Volume(id) => {
             let guard = settings.locks.try_lock(id)?;
             let (pool, volume) = settings.pools.volume(id).await?;
             let (size, content, block_size) = (volume.size, volume.content, volume.block_size);
-            Ok((Origin { pool: pool.clone(), size, content, block_size }, Some(guard)))
+            Ok((Origin { pool, size, content, block_size }, Some(guard)))
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) async fn get_volume(
     let (pool, volume) = settings.pools.volume(&id).await?;
     let status = VolumeStatus { published_node_ids: settings.published_nodes(&volume) };
     Ok(v1::ControllerGetVolumeResponse {
-        volume: Some(volume_to_csi(pool, &volume)),
+        volume: Some(volume_to_csi(&pool, &volume)),
         status: Some(status),
     })
 }
@@ -29,5 +29,5 @@ pub(super) async fn get_snapshot(
     record_volume(&id);
     let found = settings.pools.find_snapshot(&id).await?;
     let (pool, snapshot) = found.ok_or_else(|| Error::no_snapshot(&id))?;
-    Ok(v1::GetSnapshotResponse { snapshot: Some(snapshot_to_csi(pool, &snapshot)) })
+    Ok(v1::GetSnapshotResponse { snapshot: Some(snapshot_to_csi(&pool, &snapshot)) })
 }

@@ -12,7 +12,7 @@ pub(super) async fn get(
 ) -> Result<v1::ControllerGetVolumeHealthResponse> {
     let id = VolumeId::required(&request.volume_id)?;
     record_volume(&id);
-    let (_pool, mut conditions) = settings.pools.health(&id).await?;
+    let mut conditions = settings.pools.health(&id).await?;
     let unlimited = unenforced(settings).into_iter().find(|(of, _)| *of == id);
     conditions.extend(unlimited.map(|(_, why)| Condition::limits_not_enforced(why)));
     let volume_health = Some(health::to_csi(&id, conditions));

@@ -16,8 +16,8 @@ pub(super) async fn list_volumes(
     let paging: Paging<VolumeId> = Paging::parse(request.max_entries, &request.starting_token)?;
     let volumes = settings.pools.volumes(paging.after.as_ref(), paging.wanted()).await?;
     let page = paging.cut(volumes, |(_, volume)| volume.id.to_string());
-    let entry = |(pool, volume): (&Pool, Volume)| list_volumes_response::Entry {
-        volume: Some(volume_to_csi(pool, &volume)),
+    let entry = |(pool, volume): (Pool, Volume)| list_volumes_response::Entry {
+        volume: Some(volume_to_csi(&pool, &volume)),
         status: Some(VolumeStatus { published_node_ids: settings.published_nodes(&volume) }),
     };
     let entries = page.entries.into_iter().map(entry).collect();
@@ -31,19 +31,19 @@ pub(super) async fn list_snapshots(
     let paging: Paging<SnapshotId> = Paging::parse(request.max_entries, &request.starting_token)?;
     let snapshots = matching(settings, &request, &paging).await?;
     let page = paging.cut(snapshots, |(_, snapshot)| snapshot.id.to_string());
-    let entry = |(pool, snapshot): (&Pool, Snapshot)| list_snapshots_response::Entry {
-        snapshot: Some(snapshot_to_csi(pool, &snapshot)),
+    let entry = |(pool, snapshot): (Pool, Snapshot)| list_snapshots_response::Entry {
+        snapshot: Some(snapshot_to_csi(&pool, &snapshot)),
     };
     let entries = page.entries.into_iter().map(entry).collect();
     Ok(v1::ListSnapshotsResponse { entries, next_token: page.next_token })
 }
 
 /// Returns the snapshots that pass the filters; what a filter does not know matches nothing.
-async fn matching<'a>(
-    settings: &'a Settings,
+async fn matching(
+    settings: &Settings,
     request: &v1::ListSnapshotsRequest,
     paging: &Paging<SnapshotId>,
-) -> Result<Vec<(&'a Pool, Snapshot)>> {
+) -> Result<Vec<(Pool, Snapshot)>> {
     let of_source = |(_, snapshot): &(_, Snapshot)| {
         request.source_volume_id.is_empty() || snapshot.source.as_str() == request.source_volume_id
     };

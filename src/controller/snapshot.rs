@@ -34,9 +34,10 @@ pub(super) async fn create(
         let _source_guard = settings.locks.try_lock(&wanted.source)?;
         let (pool, _) = settings.pools.volume(&wanted.source).await?;
         pool.satisfies(&required)?;
-        (pool, pool.snapshots()?.cut(&wanted).await?.into_inner())
+        let cut = pool.snapshots()?.cut(&wanted).await?.into_inner();
+        (pool, cut)
     };
-    let mut answer = snapshot_to_csi(pool, &snapshot);
+    let mut answer = snapshot_to_csi(&pool, &snapshot);
     // csi-sanity 5.6.0 compares the place with the one it asked for by comparing the memory of two messages, and
     // finds the two different whatever is in them. Who named one place alone needs no answer to where.
     if required.is_exactly(&pool.topology()) {

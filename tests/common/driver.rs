@@ -67,7 +67,7 @@ impl Driver {
         let pools = Registry::new(pools);
         let limiter = Limiter::start(pools.clone(), Arc::clone(&host), locks.clone());
         let controller = Controller::new(controller::Settings {
-            pools: pools.clone(),
+            pools: Arc::new(pools.clone()),
             locks: locks.clone(),
             attach: true,
             max_volumes_per_node: limit,

@@ -85,7 +85,7 @@ pub fn controller(backend: Arc<dyn Backend>) -> Controller {
 /// Returns what a Controller service on the pool is made of.
 pub fn settings(backend: Arc<dyn Backend>) -> controller::Settings {
     controller::Settings {
-        pools: Registry::new(vec![Pool::new("default", NODE, backend)]),
+        pools: Arc::new(Registry::new(vec![Pool::new("default", NODE, backend)])),
         locks: Locks::default(),
         attach: true,
         max_volumes_per_node: 0,

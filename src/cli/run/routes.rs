@@ -76,7 +76,7 @@ fn controller(
     enforcer: Option<Arc<dyn Enforcer>>,
 ) -> Controller {
     Controller::new(controller::Settings {
-        pools: opened.pools.clone(),
+        pools: Arc::new(opened.pools.clone()),
         locks: locks.clone(),
         attach: setup.config.attach.unwrap_or(setup.mode == Mode::All),
         max_volumes_per_node: setup.config.max_volumes_per_node,

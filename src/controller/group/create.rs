@@ -21,11 +21,11 @@ pub(super) async fn create(
         Some((pool, found)) => (pool, found.as_wanted(&wanted)?),
         None => cut(settings, &wanted).await?,
     };
-    let group_snapshot = Some(settings.group_to_csi(pool, &group).await?);
+    let group_snapshot = Some(settings.group_to_csi(&pool, &group).await?);
     Ok(v1::CreateVolumeGroupSnapshotResponse { group_snapshot })
 }
 
-async fn cut<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<(&'a Pool, Group)> {
+async fn cut(settings: &Settings, wanted: &NewGroup) -> Result<(Pool, Group)> {
     // In the order of their ids, as everybody does who takes several.
     let locks = wanted.sources().iter().map(|source| settings.locks.try_lock(source));
     let _guards = locks.collect::<Result<Vec<_>>>()?;
@@ -35,12 +35,12 @@ async fn cut<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<(&'a Pool,
 }
 
 /// Returns the pool that all of the volumes are in: only there they have an instant in common.
-async fn common_pool<'a>(settings: &'a Settings, wanted: &NewGroup) -> Result<&'a Pool> {
+async fn common_pool(settings: &Settings, wanted: &NewGroup) -> Result<Pool> {
     let mut common = None;
     for source in wanted.sources() {
         let (pool, _) = settings.pools.volume(source).await?;
-        let (first, home) = *common.get_or_insert((source, pool));
-        if !home.is(pool) {
+        let (first, home) = common.get_or_insert_with(|| (source, pool.clone()));
+        if !home.is(&pool) {
             return Err(Error::unfit(format!(
                 "volumes of different pools cannot be cut together: {first} is in {home}, {source} in {pool}"
             )));

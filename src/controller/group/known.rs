@@ -34,7 +34,7 @@ pub(super) async fn get(
     let found = settings.pools.find_group(&id).await?;
     let (pool, group) = found.ok_or_else(|| Error::no_group(&id))?;
     has_members(&group, request.snapshot_ids)?;
-    let group_snapshot = Some(settings.group_to_csi(pool, &group).await?);
+    let group_snapshot = Some(settings.group_to_csi(&pool, &group).await?);
     Ok(v1::GetVolumeGroupSnapshotResponse { group_snapshot })
 }
 
