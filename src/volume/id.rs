@@ -8,13 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Name;
+use super::digest::{DIGITS, digest};
 use crate::error::{Error, Result};
-
-/// How many hex digits of the digest an id has.
-const DIGITS: usize = 32;
 
 /// A text that is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,18 +126,6 @@ fn is_snapshot(text: &str) -> bool {
 /// Says whether the text is a number as we write it: two texts are never the same member.
 fn is_number(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|number| number.to_string() == text)
-}
-
-/// Returns the first half of the SHA-256 of the text, in hex.
-pub(super) fn digest(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    let mut text = String::with_capacity(DIGITS);
-    for byte in digest.iter().take(DIGITS / 2) {
-        for nibble in [byte >> 4, byte & 0xf] {
-            text.extend(char::from_digit(nibble.into(), 16));
-        }
-    }
-    text
 }
 
 fn is_digest(text: &str) -> bool {

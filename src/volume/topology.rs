@@ -2,9 +2,8 @@
 
 mod requirement;
 
+use super::shortened;
 use crate::csi::v1;
-
-use super::id::digest;
 
 pub use requirement::{Requirement, Term};
 
@@ -13,9 +12,6 @@ pub const TOPOLOGY_KEY: &str = "topology.csi.orlop.dev/node";
 
 /// A topology value is the value of a label of the node, and no longer than one.
 const MOST: usize = 63;
-
-/// How much of a longer node id is left for people to read; `-` and the digest of the whole id fill the rest.
-const READABLE: usize = 30;
 
 /// The node that a local pool's volumes live on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +26,9 @@ impl Topology {
     /// of nodes keep it.
     ///
     /// The value is the node's id. One that is longer than a topology value can be, as the name of a Kubernetes node
-    /// can, is its first 30 characters, `-` and the first 32 hex digits of its SHA-256.
+    /// can, is shortened.
     pub fn of_node(node: &str) -> Self {
-        if node.len() <= MOST {
-            return Self { value: node.to_owned() };
-        }
-        let readable: String = node.chars().take(READABLE).collect();
-        Self { value: format!("{readable}-{}", digest(node)) }
+        Self { value: shortened(node, MOST) }
     }
 
     /// Returns the value of the key.
