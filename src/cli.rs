@@ -4,6 +4,7 @@
 mod adopt;
 mod age;
 mod check;
+mod crds;
 mod detach;
 mod doctor;
 mod export;
@@ -75,6 +76,9 @@ enum Verb {
     Import(import::Options),
     /// Write the image of a volume or snapshot to a file.
     Export(export::Options),
+    /// Print the definitions of Orlop's custom resources, for `kubectl apply`.
+    #[command(after_long_help = crds::EXAMPLES)]
+    Crds,
     /// Change what the running driver logs.
     LogLevel(log_level::Options),
 }
@@ -109,6 +113,7 @@ impl Cli {
             Verb::Detach(options) => detach::run(options).await,
             Verb::Import(options) => import::run(options).await,
             Verb::Export(options) => export::run(options).await,
+            Verb::Crds => crds::run(),
             Verb::LogLevel(options) => log_level::run(options).await,
         }
     }

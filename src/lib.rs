@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod backend;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod csi;

@@ -1,5 +1,6 @@
 //! A volume capability: how a volume is to be used.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,17 @@ impl MountWish {
 // === impl AccessMode ===
 
 impl AccessMode {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::SingleNodeWriter,
+        Self::SingleNodeReaderOnly,
+        Self::SingleNodeSingleWriter,
+        Self::SingleNodeMultiWriter,
+        Self::MultiNodeReaderOnly,
+        Self::MultiNodeSingleWriter,
+        Self::MultiNodeMultiWriter,
+    ];
+
     fn of_csi(mode: Option<Mode>) -> Result<Self> {
         match mode {
             Some(Mode::SingleNodeWriter) => Ok(Self::SingleNodeWriter),
@@ -185,5 +197,12 @@ impl AccessMode {
     /// Returns whether nobody may write.
     pub fn is_read_only(self) -> bool {
         matches!(self, Self::SingleNodeReaderOnly | Self::MultiNodeReaderOnly)
+    }
+}
+
+impl fmt::Display for AccessMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The names are the contract's own.
+        fmt::Debug::fmt(self, f)
     }
 }

@@ -34,6 +34,13 @@ pub struct NotAFsType {
     text: String,
 }
 
+/// A text that says nothing of what a volume can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is nothing that a volume holds: use xfs, ext4, btrfs or block")]
+pub struct NotAContent {
+    text: String,
+}
+
 /// The logical block size of a volume's device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -84,6 +91,18 @@ impl fmt::Display for FsType {
 }
 
 // === impl Content ===
+
+impl FromStr for Content {
+    type Err = NotAContent;
+
+    fn from_str(text: &str) -> Result<Self, NotAContent> {
+        if text == "block" {
+            return Ok(Self::Block);
+        }
+        let fs = text.parse().ok();
+        fs.map(Self::FileSystem).ok_or_else(|| NotAContent { text: text.to_owned() })
+    }
+}
 
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

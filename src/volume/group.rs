@@ -6,9 +6,6 @@ use super::{GroupId, Name, Snapshot, SnapshotId, Timestamp, Volume, VolumeId};
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
 
-/// The most members that a group can have: each of them is frozen at the same time.
-const MOST: usize = 1024;
-
 /// A group snapshot as its pool keeps it. Its members are snapshots that go with it alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -69,6 +66,9 @@ impl Group {
 // === impl NewGroup ===
 
 impl NewGroup {
+    /// The most members that a group can have: each of them is frozen at the same time.
+    pub const MOST: usize = 1024;
+
     /// Reads the two fields of a request.
     pub fn parse(name: &str, source_volume_ids: &[String]) -> Result<Self> {
         let name = Name::parse(name)?;
@@ -76,9 +76,9 @@ impl NewGroup {
         if source_volume_ids.is_empty() {
             return Err(invalid("needs at least one".to_owned()));
         }
-        if source_volume_ids.len() > MOST {
-            let count = source_volume_ids.len();
-            return Err(invalid(format!("has {count}; a group has at most {MOST} volumes")));
+        if source_volume_ids.len() > Self::MOST {
+            let (count, most) = (source_volume_ids.len(), Self::MOST);
+            return Err(invalid(format!("has {count}; a group has at most {most} volumes")));
         }
         if source_volume_ids.iter().any(String::is_empty) {
             return Err(invalid("has an empty id".to_owned()));

@@ -18,6 +18,16 @@ impl Timestamp {
         Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// Returns the instant that is so many nanoseconds after the beginning of 1970.
+    pub fn of_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Returns the nanoseconds since the beginning of 1970.
+    pub fn nanos(self) -> u64 {
+        self.0
+    }
+
     /// Returns the time that has passed since, zero when the clock was set back.
     pub fn age(self) -> Duration {
         Duration::from_nanos(Self::now().0.saturating_sub(self.0))

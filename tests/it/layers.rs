@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module and what it may name. What a line names is itself a line; there is no way around.
-const MAY_NAME: [(&str, &[&str]); 19] = [
+const MAY_NAME: [(&str, &[&str]); 20] = [
     ("error", &["rpc", "volume"]),
     ("fault", &[]),
     ("sys", &[]),
@@ -20,6 +20,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("host", &["backend", "error", "fs", "sys", "volume"]),
     ("config", &["backend", "volume"]),
     ("identity", &["csi"]),
+    ("cluster", &["backend", "error", "volume"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
     ("metrics", &["backend", "error", "host", "rpc", "volume"]),

@@ -38,6 +38,7 @@ mod bad_input;
 mod changes;
 mod config;
 mod controller;
+mod crds;
 mod docs;
 mod frames;
 mod fuzz;

@@ -48,6 +48,7 @@ const VERBS: &[(&str, &[&str])] = &[
         ],
     ),
     ("export", &["<VOLUME>", "<FILE>", "--force", "--config", "Examples:"]),
+    ("crds", &["orlop.dev/v1alpha1", "kubectl apply", "Examples:"]),
     ("log-level", &["<FILTER>", "--config", "debug", "Examples:"]),
 ];
 

@@ -1,0 +1,109 @@
+//! What all wishes have in common, whatever they wish for.
+
+use std::fmt;
+
+use kube::Resource;
+use kube::core::ClusterResourceScope;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Home};
+use crate::error::Result;
+
+/// How far the node has come: it is Making it, and something may be there already; it is Ready; or it has Failed, and
+/// nothing of it is left. Empty while it has not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// The node has begun, and something may be there already.
+    Making,
+    /// It is there.
+    Ready,
+    /// It could not be made, and nothing of it is left.
+    Failed,
+    /// What a newer Orlop says.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Other,
+}
+
+/// A wish of the controller to a node.
+pub trait Wish:
+    Resource<DynamicType = (), Scope = ClusterResourceScope>
+    + Clone
+    + fmt::Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// What names it.
+    type Id;
+
+    /// Returns the id, which is the object's name.
+    fn id(&self) -> Result<Self::Id>;
+
+    /// Returns where it is to be fulfilled.
+    fn home(&self) -> Home;
+
+    /// Returns whether what was made of it is to be removed: the only thing that makes a node remove data.
+    fn is_to_be_deleted(&self) -> bool;
+
+    /// Returns the features without which it cannot be fulfilled.
+    fn requires(&self) -> &[String];
+
+    /// Returns how far the node has come; nothing while it has not begun.
+    fn phase(&self) -> Option<Phase>;
+
+    /// Returns why the node could not fulfil it as it was at [`Self::observed_generation`].
+    fn failure(&self) -> Option<&Failure>;
+
+    /// Returns the generation of the wish that the status answers.
+    fn observed_generation(&self) -> Option<i64>;
+
+    /// Returns whether the status answers the wish as it is now.
+    fn is_answered(&self) -> bool {
+        self.observed_generation().is_some_and(|seen| Some(seen) >= self.meta().generation)
+    }
+}
+
+/// Implements [`Wish`] for a kind whose spec and status have the keys that all have.
+macro_rules! wish {
+    ($kind:ty, $id:ty) => {
+        impl $crate::cluster::objects::Wish for $kind {
+            type Id = $id;
+
+            fn id(&self) -> $crate::error::Result<$id> {
+                let name = self.metadata.name.as_deref().unwrap_or_default();
+                $crate::cluster::objects::reading::Reading::of(self)
+                    .key("metadata.name", name.parse())
+            }
+
+            fn home(&self) -> $crate::cluster::objects::Home {
+                $crate::cluster::objects::Home::new(&*self.spec.node, &*self.spec.pool)
+            }
+
+            fn is_to_be_deleted(&self) -> bool {
+                self.spec.delete
+            }
+
+            fn requires(&self) -> &[String] {
+                &self.spec.requires
+            }
+
+            fn phase(&self) -> Option<$crate::cluster::objects::Phase> {
+                self.status.as_ref()?.phase
+            }
+
+            fn failure(&self) -> Option<&$crate::cluster::objects::Failure> {
+                self.status.as_ref()?.error.as_ref()
+            }
+
+            fn observed_generation(&self) -> Option<i64> {
+                self.status.as_ref()?.observed_generation
+            }
+        }
+    };
+}
+pub(super) use wish;
