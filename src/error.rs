@@ -1,12 +1,16 @@
-//! What can go wrong, by meaning, and the one table from (meaning, RPC) to a gRPC code.
+//! What can go wrong: each with a meaning, which decides the gRPC code, and with words for people.
 //!
 //! Variants say what is the matter and name the thing; none repeats its source in its own text: the chain
 //! is joined where it is reported ([`Error::sentence`]). Nothing else in the program names a gRPC code.
+
+mod meaning;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use tonic::Code;
+
+pub use meaning::Meaning;
 
 use crate::rpc::Method;
 use crate::volume::Bytes;
@@ -158,6 +162,14 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// What another process that had to do the work says of it: as good as if it had happened here.
+    #[error("{sentence}")]
+    Told {
+        /// What is the matter.
+        meaning: Meaning,
+        /// The whole chain of causes, as [`Error::sentence`] wrote it there.
+        sentence: String,
+    },
 }
 
 // === impl Error ===
@@ -205,62 +217,31 @@ impl Error {
         text
     }
 
-    /// Returns the gRPC code of this error when `method` ends with it.
-    ///
-    /// The provisioner takes ABORTED, UNAVAILABLE, CANCELLED and DEADLINE_EXCEEDED for "perhaps still
-    /// running" and every other code for "nothing is left": each row below is only as good as that is true.
-    pub fn code(&self, method: Method) -> Code {
+    /// Returns what is the matter, in one word.
+    pub fn meaning(&self) -> Meaning {
         match self {
-            Self::Invalid { .. } => Code::InvalidArgument,
-            Self::NotFound { .. } => Code::NotFound,
-            Self::Differs { .. } => Code::AlreadyExists,
-            Self::OutOfRange { .. } => Code::OutOfRange,
-            Self::Exhausted { .. } => no_room(method),
-            Self::Absent { .. } => absent(method),
-            // The scheduler looks for another place; INVALID_ARGUMENT would make it give up for minutes.
-            Self::Elsewhere { .. } | Self::TooManyAttached { .. } => Code::ResourceExhausted,
-            Self::InUse { .. } | Self::Unfit { .. } => Code::FailedPrecondition,
-            Self::Pending { .. } | Self::BadToken { .. } => Code::Aborted,
-            Self::Unsupported { .. } => unsupported(method),
-            Self::Unreachable { .. } => Code::Unavailable,
-            Self::Internal { .. } => Code::Internal,
+            Self::Invalid { .. } => Meaning::Invalid,
+            Self::NotFound { .. } => Meaning::NotFound,
+            Self::Differs { .. } => Meaning::Differs,
+            Self::OutOfRange { .. } => Meaning::OutOfRange,
+            Self::Exhausted { .. } => Meaning::Exhausted,
+            Self::Elsewhere { .. } => Meaning::Elsewhere,
+            Self::TooManyAttached { .. } => Meaning::TooManyAttached,
+            Self::InUse { .. } => Meaning::InUse,
+            Self::Unfit { .. } => Meaning::Unfit,
+            Self::Pending { .. } => Meaning::Pending,
+            Self::BadToken { .. } => Meaning::BadToken,
+            Self::Unsupported { .. } => Meaning::Unsupported,
+            Self::Absent { .. } => Meaning::Absent,
+            Self::Unreachable { .. } => Meaning::Unreachable,
+            Self::Internal { .. } => Meaning::Internal,
+            Self::Told { meaning, .. } => *meaning,
         }
     }
-}
 
-/// No room means another thing to each caller.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the few that differ are named, all others are alike"
-)]
-fn no_room(method: Method) -> Code {
-    match method {
-        // RESOURCE_EXHAUSTED would pin the size for ever; OUT_OF_RANGE lets the user lower it again.
-        Method::ControllerExpandVolume | Method::NodeExpandVolume => Code::OutOfRange,
-        // Our one deviation: the snapshotter takes RESOURCE_EXHAUSTED for "still being created" and then
-        // never lets the snapshot be deleted.
-        Method::CreateSnapshot | Method::CreateVolumeGroupSnapshot => Code::FailedPrecondition,
-        // The scheduler tries another node.
-        _ => Code::ResourceExhausted,
-    }
-}
-
-/// Another node may have its pool of that name; what is in this one can be had nowhere else.
-fn absent(method: Method) -> Code {
-    if method == Method::CreateVolume { Code::ResourceExhausted } else { Code::FailedPrecondition }
-}
-
-/// A request that names something unsupported is wrong in itself; an RPC that is off is unimplemented.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the few that differ are named, all others are alike"
-)]
-fn unsupported(method: Method) -> Code {
-    match method {
-        Method::CreateVolume | Method::ControllerExpandVolume | Method::NodeExpandVolume => {
-            Code::InvalidArgument
-        }
-        _ => Code::Unimplemented,
+    /// Returns the gRPC code of this error when `method` ends with it.
+    pub fn code(&self, method: Method) -> Code {
+        self.meaning().code(method)
     }
 }
 

@@ -1,8 +1,8 @@
 //! docs/errors.md has the code of each meaning for each RPC, and what each code asks of whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use orlop::error::{Error, Noun};
+use orlop::error::{Error, Meaning, Noun};
 use orlop::rpc::Method;
 use orlop::volume::Bytes;
 use prost_reflect::DescriptorPool;
@@ -12,7 +12,7 @@ use super::page::{Page, literal};
 
 const PAGE: &str = "docs/errors.md";
 
-/// One error of each meaning. A new one does not compile until it has a name in [`name`]: give it a line here, too.
+/// One error of each meaning, but for the one that another process had.
 fn each() -> Vec<Error> {
     let id = || "v-1".to_owned();
     vec![
@@ -34,24 +34,10 @@ fn each() -> Vec<Error> {
     ]
 }
 
-fn name(error: &Error) -> &'static str {
-    match error {
-        Error::Invalid { .. } => "Invalid",
-        Error::NotFound { .. } => "NotFound",
-        Error::Differs { .. } => "Differs",
-        Error::OutOfRange { .. } => "OutOfRange",
-        Error::Exhausted { .. } => "Exhausted",
-        Error::Elsewhere { .. } => "Elsewhere",
-        Error::Absent { .. } => "Absent",
-        Error::TooManyAttached { .. } => "TooManyAttached",
-        Error::InUse { .. } => "InUse",
-        Error::Unfit { .. } => "Unfit",
-        Error::Pending { .. } => "Pending",
-        Error::BadToken { .. } => "BadToken",
-        Error::Unsupported { .. } => "Unsupported",
-        Error::Unreachable { .. } => "Unreachable",
-        Error::Internal { .. } => "Internal",
-    }
+/// The same errors, had by another process.
+fn told() -> Vec<Error> {
+    let told = |error: Error| Error::Told { meaning: error.meaning(), sentence: error.sentence() };
+    each().into_iter().map(told).collect()
 }
 
 /// The code as CSI writes it.
@@ -106,15 +92,23 @@ fn the_page_has_the_code_of_each_meaning_for_each_rpc() {
     let mut rows = rows(&Page::read(PAGE));
     let rpcs = rpcs();
     assert_eq!(rpcs.len(), 36);
-    for error in each() {
-        let mut row = rows.remove(name(&error)).unwrap_or_else(|| panic!("{error:?}"));
+    for (error, told) in each().into_iter().zip(told()) {
+        let name = format!("{:?}", error.meaning());
+        let mut row = rows.remove(&name).unwrap_or_else(|| panic!("{error:?}"));
         for method in &rpcs {
             let said = row.others.remove(&method.to_string()).unwrap_or(row.usual.clone());
-            assert_eq!(said, written(error.code(*method)), "{} from {method}", name(&error));
+            assert_eq!(said, written(error.code(*method)), "{name} from {method}");
+            assert_eq!(said, written(told.code(*method)), "{name} from {method}, told");
         }
         assert!(row.others.is_empty(), "no such RPC: {:?}", row.others);
     }
     assert!(rows.is_empty(), "no such meaning: {:?}", rows.keys());
+}
+
+#[test]
+fn there_is_an_error_of_each_meaning() {
+    let meanings: HashSet<Meaning> = each().iter().map(Error::meaning).collect();
+    assert_eq!(meanings, Meaning::ALL.into());
 }
 
 #[test]
