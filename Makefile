@@ -12,7 +12,7 @@ VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
-.PHONY: help demo test test-unit test-it test-root test-sanity vm-test full check bench build deps tools clean
+.PHONY: help demo test test-unit test-it test-root test-sanity test-cluster vm-test full check bench build deps tools clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,11 +25,12 @@ demo: deps ## a driver, a pool and a volume's whole life, as a short story
 build: ## the release binary: target/release/orlop
 	$(CARGO) build --release
 
-test: deps tools ## everything that must hold: unit, it, root, sanity, a short fuzz and storm
+test: deps tools ## everything that must hold: unit, it, root, sanity, cluster, a short fuzz and storm
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
 
 test-unit: ## the pure things, beside the code
 	$(CARGO) test $(FEATURES) --lib --bins
@@ -40,8 +41,12 @@ test-it: ## a driver on the memory pool, over a real socket; needs no rights
 test-root: deps ## real loop devices, file systems and mounts
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
 
-test-sanity: deps tools ## csi-sanity against the memory and the image pool
+test-sanity: deps ## csi-sanity against the memory and the image pool
+	@tools/build sanity
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+
+test-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
+	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
 
 vm-test: deps ## what this machine's kernel may not have (cgroup v2, CAP_SYS_RESOURCE), in an emulated one
 	$(CARGO_RUNNER)=tools/vm $(CARGO) test $(FEATURES) --test root -- --test-threads=1 --color=never $(VM_TESTS)
@@ -56,15 +61,16 @@ check: ## the gate: format, lints, documentation
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --no-deps --document-private-items
 
-bench: deps tools ## each figure, the same by hand in the same run, and the ratio
+bench: deps ## each figure, the same by hand in the same run, and the ratio
 	$(CARGO) build --release
 	$(CARGO) build --release --example bench
+	@tools/build sanity
 	$(AS_ROOT) target/release/examples/bench target/release/orlop
 
 deps: ## install the programs that Orlop calls and that its tests need
 	@tools/install-programs
 
-tools: ## build what the tests need from Go modules: csi-sanity
+tools: ## build what the tests need from Go modules: csi-sanity, Kubernetes and its sidecars; some minutes once
 	@tools/build
 
 clean: ## remove what was built

@@ -1,0 +1,29 @@
+//! A real API server: etcd and kube-apiserver, and on demand the scheduler, the controller manager and the sidecars.
+//!
+//! `make tools` builds them. They run as root in namespaces of their own, so that no port is taken outside, two
+//! runs do not meet, and nothing is left when the test process ends, however it does.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    clippy::wildcard_enum_match_arm,
+    dead_code,
+    reason = "tests; the rig offers more than one test uses"
+)]
+
+#[cfg(test)]
+mod api_server;
+#[cfg(test)]
+mod placement;
+#[cfg(test)]
+mod provision;
+mod rig;
+#[cfg(test)]
+mod rights;

@@ -1,0 +1,173 @@
+//! The rig: a cluster, and one test's view of it.
+//!
+//! ```text
+//! rig::shared(async |rig| …)   the cluster that all such tests share: names must differ between tests
+//! rig::alone(async |rig| …)    a cluster of its own, for a test that hurts it
+//! ```
+//!
+//! The test runs in the cluster's network, on one thread, with a mount namespace of its own. The cluster's files
+//! are in a memory file system that only the cluster and its tests see.
+
+mod api;
+mod audit;
+mod cluster;
+mod identity;
+mod namespaces;
+mod nodes;
+mod process;
+mod relay;
+mod sidecars;
+
+use std::ffi::OsStr;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use api::Api;
+pub(crate) use audit::Audit;
+pub(crate) use cluster::Cluster;
+pub(crate) use identity::Identity;
+pub(crate) use process::Process;
+pub(crate) use relay::Relay;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A test's view of a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Rig {
+    pub(crate) cluster: Arc<Cluster>,
+    /// The API, as somebody who may do everything.
+    pub(crate) api: Api,
+}
+
+/// Runs the test in the cluster that such tests share.
+pub(crate) fn shared(test: impl AsyncFnOnce(Rig) + Send) {
+    static CLUSTER: LazyLock<Arc<Cluster>> = LazyLock::new(|| Arc::new(Cluster::start()));
+    in_a_thread(|| Rig::run(Arc::clone(&CLUSTER), test));
+}
+
+/// Runs the test in a cluster of its own.
+pub(crate) fn alone(test: impl AsyncFnOnce(Rig) + Send) {
+    in_a_thread(|| Rig::run(Arc::new(Cluster::start()), test));
+}
+
+/// Runs the work in a thread that may change its namespaces: the caller's may be that of other tests, too.
+fn in_a_thread(work: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+// === impl Rig ===
+
+impl Rig {
+    fn run(cluster: Arc<Cluster>, test: impl AsyncFnOnce(Self)) {
+        cluster.namespaces.enter();
+        // One thread: what it starts inherits the namespaces.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let api = Api::new(&cluster.kubeconfig(&Identity::Admin)).await;
+            let rig = Self { cluster, api };
+            rig.until_it_is_ready().await;
+            test(rig).await;
+        });
+    }
+
+    /// Waits until the API server answers, after its start.
+    pub(crate) async fn until_it_is_ready(&self) {
+        let is_ready = async || self.api.is_ready().await.then_some(());
+        self.until("the API server is ready", is_ready).await;
+    }
+
+    /// Returns a file by which clients know the cluster and are this identity.
+    pub(crate) fn kubeconfig(&self, identity: &Identity) -> PathBuf {
+        self.cluster.kubeconfig(identity)
+    }
+
+    /// Returns the API as this identity.
+    pub(crate) async fn api_of(&self, identity: &Identity) -> Api {
+        Api::new(&self.kubeconfig(identity)).await
+    }
+
+    /// Runs kubectl as one who may do everything, and returns what it prints.
+    pub(crate) fn kubectl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        let output = self.kubectl_as(&Identity::Admin, args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl: {}: {errors}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes these objects, or changes them to what is written here.
+    pub(crate) fn apply(&self, objects: &str) {
+        let file = tempfile::NamedTempFile::new_in(&self.cluster.dir).unwrap();
+        std::fs::write(file.path(), objects).unwrap();
+        self.kubectl(["apply".as_ref(), "-f".as_ref(), file.path()]);
+    }
+
+    /// Runs kubectl as this identity.
+    pub(crate) fn kubectl_as<S: AsRef<OsStr>>(
+        &self,
+        identity: &Identity,
+        args: impl IntoIterator<Item = S>,
+    ) -> Output {
+        let mut kubectl = Command::new(program("kube"));
+        kubectl.arg("kubectl").arg("--kubeconfig").arg(self.kubeconfig(identity));
+        // What it keeps of the server's types goes with the cluster.
+        kubectl.args(args).env("HOME", &self.cluster.dir).output().unwrap()
+    }
+
+    /// Returns what the API server was asked.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.cluster.audit
+    }
+
+    /// Starts a program in the cluster's network; it ends with the cluster.
+    pub(crate) fn spawn(&self, name: &str, command: Command) -> Process {
+        self.cluster.spawn(name, command)
+    }
+
+    /// Returns a new directory, which goes with the cluster.
+    pub(crate) fn room(&self, name: &str) -> PathBuf {
+        let room = self.cluster.dir.join(name);
+        std::fs::create_dir(&room).unwrap();
+        room
+    }
+
+    /// Returns a file like [`Rig::kubeconfig`] for a client that goes through the relay.
+    pub(crate) fn kubeconfig_through(&self, relay: &Relay, identity: &Identity) -> PathBuf {
+        self.cluster.identities.kubeconfig(identity, relay.address())
+    }
+
+    /// Asks until there is an answer.
+    pub(crate) async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "{what}: not yet\n{}", self.cluster.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Lets a program believe that it is another time, such as `+1h`. Works for those that ask libc.
+pub(crate) fn with_clock(command: &mut Command, offset: &str) {
+    let library = PathBuf::from(format!(
+        "/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1",
+        std::env::consts::ARCH
+    ));
+    assert!(library.exists(), "{} is missing: run `make deps`", library.display());
+    command.env("LD_PRELOAD", library).env("FAKETIME", offset);
+    // How long something takes stays true.
+    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
+
+/// A program that `make tools` builds.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/bin").join(name);
+    assert!(path.exists(), "{} is missing: run `make tools`", path.display());
+    path
+}

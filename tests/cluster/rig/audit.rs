@@ -1,0 +1,122 @@
+//! What the API server was asked, by whom, and by which right, as it writes it down itself.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+const POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+";
+
+/// The API server's audit log.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    policy: PathBuf,
+    log: PathBuf,
+}
+
+/// A moment: all that is in the log until then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark(u64);
+
+/// One entry. A watch has two: when it began, and when it ended.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event {
+    #[serde(rename = "auditID")]
+    pub(crate) id: String,
+    /// `ResponseStarted` for what goes on, `ResponseComplete` for what is done.
+    pub(crate) stage: String,
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
+    pub(crate) verb: String,
+    #[serde(rename = "requestURI")]
+    pub(crate) uri: String,
+    pub(crate) user: User,
+    #[serde(default)]
+    pub(crate) user_agent: String,
+    #[serde(default)]
+    pub(crate) object_ref: Object,
+    #[serde(default)]
+    pub(crate) response_status: Response,
+    /// Among them `authorization.k8s.io/reason`, which names the role and its binding.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct User {
+    pub(crate) username: String,
+    #[serde(default)]
+    pub(crate) extra: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Object {
+    pub(crate) api_group: String,
+    pub(crate) resource: String,
+    pub(crate) subresource: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Response {
+    pub(crate) code: u16,
+}
+
+// === impl Audit ===
+
+impl Audit {
+    pub(crate) fn new(dir: &Path) -> Self {
+        let new = Self { policy: dir.join("audit.yaml"), log: dir.join("audit.log") };
+        std::fs::write(&new.policy, POLICY).unwrap();
+        std::fs::write(&new.log, "").unwrap();
+        new
+    }
+
+    pub(crate) fn ask_for_it(&self, api_server: &mut Command) {
+        api_server.arg("--audit-policy-file").arg(&self.policy);
+        api_server.arg("--audit-log-path").arg(&self.log);
+        // An answer is written down before it is complete; and the log stays one file.
+        api_server.args(["--audit-log-mode=blocking-strict", "--audit-log-maxsize=100000"]);
+    }
+
+    /// Returns this moment.
+    pub(crate) fn now(&self) -> Mark {
+        Mark(std::fs::metadata(&self.log).unwrap().len())
+    }
+
+    /// Returns what has come since.
+    pub(crate) fn since(&self, mark: Mark) -> Vec<Event> {
+        let mut log = std::fs::File::open(&self.log).unwrap();
+        log.seek(SeekFrom::Start(mark.0)).unwrap();
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        // A line that is just being written is not there yet.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    /// Returns whether it is about a resource such as `volumes`, or `volumes/status`.
+    pub(crate) fn is_about(&self, resource: &str) -> bool {
+        let (name, part) = resource.split_once('/').unwrap_or((resource, ""));
+        self.object_ref.resource == name && self.object_ref.subresource == part
+    }
+
+    /// Returns whether the request is one that changes something.
+    pub(crate) fn is_a_write(&self) -> bool {
+        ["create", "update", "patch", "delete", "deletecollection"].contains(&self.verb.as_str())
+    }
+}
