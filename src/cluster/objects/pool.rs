@@ -203,10 +203,10 @@ impl PoolStatus {
         self.features.iter().any(|name| name == feature.as_str())
     }
 
-    /// Returns what is used in hundredths of the size, as far as whole ones go.
+    /// Returns what is used in hundredths of the size, as far as whole ones go and never more than all.
     pub fn percent(used: Bytes, capacity: Bytes) -> u32 {
         let hundredths = u128::from(used.0) * 100 / u128::from(capacity.0.max(1));
-        u32::try_from(hundredths).unwrap_or(u32::MAX)
+        u32::try_from(hundredths).map_or(100, |hundredths| hundredths.min(100))
     }
 
     /// Returns what can still be promised when this much is.
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_share_is_in_whole_hundredths() {
         for (used, capacity, percent) in
-            [(0, 0, 0), (1, 0, 100), (199, 200, 99), (3, 2, 150), (u64::MAX, 1, u32::MAX)]
+            [(0, 0, 0), (1, 0, 100), (199, 200, 99), (3, 2, 100), (u64::MAX, 1, 100)]
         {
             assert_eq!(PoolStatus::percent(Bytes(used), Bytes(capacity)), percent);
         }
