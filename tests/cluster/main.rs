@@ -21,6 +21,8 @@
 #[cfg(test)]
 mod api_server;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
 mod placement;
 #[cfg(test)]
 mod provision;
