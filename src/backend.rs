@@ -4,6 +4,9 @@
 //! nothing of gRPC. Whoever calls it holds the lock of the id that the call changes; a backend guards what its
 //! own calls share (its ledger, its loop devices) and nothing more.
 //!
+//! A pool whose data is on this node is [`Local`], too: it makes volumes devices, and tells how it is. The Controller
+//! service needs the first alone, the Node service both. Which pools there are is a matter of [`Pools`].
+//!
 //! The contract of every method that changes something: it can be killed at any instant and be called again; a
 //! repeat of a call that succeeded succeeds and changes nothing; a call that returns an error, other than
 //! `Pending` and `Unreachable`, has left nothing of its own behind.
@@ -15,6 +18,7 @@ pub mod faulty;
 mod figures;
 pub mod image;
 pub mod late;
+mod local;
 pub mod memory;
 pub mod placement;
 mod pool;
@@ -23,7 +27,6 @@ mod registry;
 mod transfer;
 
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
@@ -31,19 +34,19 @@ pub use capacity::Capacity;
 pub use changes::{Changes, Part};
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
-pub use pool::Pool;
+pub use local::{Attached, Device, Hold, Local};
+pub use pool::{LocalPool, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
 pub use transfer::{Import, Imported, Transfer};
 
 use crate::error::Result;
-use crate::sys::device::DeviceNumber;
 use crate::volume::{
-    Attachment, Bytes, Condition, Content, Group, GroupId, Limits, NewGroup, NewSnapshot,
-    NewVolume, Snapshot, SnapshotId, StorageCondition, Unwell, Volume, VolumeId,
+    Attachment, Bytes, Content, Group, GroupId, Limits, NewGroup, NewSnapshot, NewVolume, Snapshot,
+    SnapshotId, Volume, VolumeId,
 };
 
-/// A pool of volumes.
+/// A pool of volumes, wherever it is.
 #[async_trait]
 pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Returns the least size of a volume with this content.
@@ -65,7 +68,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Returns at most `most` volumes behind `after`, sorted by id. Volumes with unreadable records are left out.
     async fn list(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Volume>>;
 
-    /// Returns the volume with at least this size. What the node has to do then is [`Backend::grow_device`].
+    /// Returns the volume with at least this size. What the node has to do then is [`Local::grow_device`].
     ///
     /// `Exhausted` when the pool has no room for the difference.
     async fn expand(&self, id: &VolumeId, size: Bytes) -> Result<Volume>;
@@ -79,41 +82,6 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Returns what the pool can still give, for volumes with this content.
     async fn capacity(&self, content: Content) -> Result<Capacity>;
 
-    /// Returns what the pool is in numbers, and those of its first `most` volumes. Takes no lock of a volume; whoever
-    /// asks gives up waiting when the pool's disk hangs.
-    async fn figures(&self, most: usize) -> Result<PoolFigures>;
-
-    /// Makes the volume a device of this node, ready to be mounted: a copy is finished, a file system checked.
-    async fn attach(&self, id: &VolumeId) -> Result<Attached>;
-
-    /// Returns the device that the volume is now, or nothing. Asks the kernel; takes no lock.
-    async fn attached(&self, id: &VolumeId) -> Result<Option<Device>>;
-
-    /// Succeeds when the volume is no device of this node. `InUse` while somebody has it mounted or open.
-    async fn detach(&self, id: &VolumeId) -> Result<Ensured<()>>;
-
-    /// Fails when whoever begins to use a volume of the pool now would only wait: for room, say. Asks nobody.
-    fn admits(&self) -> Result<()>;
-
-    /// Sees to it that the volume is not held up by its pool as long as the value is kept. Whoever is about to
-    /// unmount or to grow its file system needs that.
-    async fn keep_running(&self, id: &VolumeId) -> Result<Box<dyn Hold>>;
-
-    /// Lets the device of an attached volume take the size that the volume has, and returns that size.
-    async fn grow_device(&self, id: &VolumeId) -> Result<Bytes>;
-
-    /// Returns what is the matter with the volume, which is nothing for one that is well; or nothing at all when
-    /// there is no such volume. An unreadable record is a condition.
-    ///
-    /// Takes no lock and answers within two seconds: that something hangs is the answer then. So do the next two.
-    async fn health(&self, id: &VolumeId) -> Result<Option<Vec<Condition>>>;
-
-    /// Returns at most `most` volumes behind `after` with which something is the matter, sorted by id.
-    async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>>;
-
-    /// Returns what is the matter with the pool itself.
-    async fn storage_health(&self) -> Result<Vec<StorageCondition>>;
-
     /// Returns the pool's snapshots, if it can have any.
     fn snapshots(&self) -> Option<&dyn Snapshots> {
         None
@@ -126,11 +94,6 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the pool's group snapshots, if it can have any; then it has snapshots, too.
     fn groups(&self) -> Option<&dyn Groups> {
-        None
-    }
-
-    /// Returns how the pool takes images in and gives them out, if it does.
-    fn transfer(&self) -> Option<&dyn Transfer> {
         None
     }
 }
@@ -171,26 +134,3 @@ pub trait Groups: Send + Sync {
     /// Returns the group, or nothing when there is none.
     async fn find(&self, id: &GroupId) -> Result<Option<Group>>;
 }
-
-/// A device of this node, as the kernel names it now: never to be remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// The device node.
-    pub path: PathBuf,
-    /// Its number, by which mounts are recognized.
-    pub number: DeviceNumber,
-}
-
-/// A volume made ready on this node.
-///
-/// The value keeps the device from vanishing between the attach and the mount, which then holds it.
-#[derive(Debug)]
-pub struct Attached {
-    /// The device.
-    pub device: Device,
-    /// Whatever has to stay open until the device is mounted or published.
-    pub hold: Box<dyn Hold>,
-}
-
-/// Something that is held by being kept.
-pub trait Hold: fmt::Debug + Send + Sync {}

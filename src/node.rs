@@ -1,7 +1,7 @@
 //! The Node service: parse, lock, call, reply.
 //!
 //! It remembers nothing: what is mounted where is asked of the [`Host`], which device a volume is of its
-//! [`Backend`](crate::backend::Backend). Each RPC is a function in a file of its own.
+//! [`Local`](crate::backend::Local) pool. Each RPC is a function in a file of its own.
 
 mod asking;
 mod expand;

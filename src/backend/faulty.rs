@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Import, Imported, Part,
-    PoolFigures, Snapshots, Transfer,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Import, Imported, Local,
+    Part, PoolFigures, Snapshots, Transfer,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
@@ -33,7 +33,7 @@ pub enum When {
 /// A backend that fails once.
 #[derive(Debug)]
 pub struct Faulty {
-    inner: Arc<dyn Backend>,
+    inner: Arc<dyn Local>,
     calls: AtomicU64,
     fails_at: u64,
     when: When,
@@ -43,7 +43,7 @@ pub struct Faulty {
 
 impl Faulty {
     /// Returns a backend whose call number `fails_at`, counted from 1, fails.
-    pub fn new(inner: Arc<dyn Backend>, fails_at: u64, when: When) -> Self {
+    pub fn new(inner: Arc<dyn Local>, fails_at: u64, when: When) -> Self {
         Self { inner, calls: AtomicU64::new(0), fails_at, when }
     }
 
@@ -125,6 +125,22 @@ impl Backend for Faulty {
         self.call(self.inner.capacity(content)).await
     }
 
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        self.inner.snapshots().map(|_| self as &dyn Snapshots)
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.inner.changes().map(|_| self as &dyn Changes)
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        self.inner.groups().map(|_| self as &dyn Groups)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Local for Faulty {
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         self.call(self.inner.figures(most)).await
     }
@@ -163,18 +179,6 @@ impl Backend for Faulty {
 
     async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
         self.call(self.inner.storage_health()).await
-    }
-
-    fn snapshots(&self) -> Option<&dyn Snapshots> {
-        self.inner.snapshots().map(|_| self as &dyn Snapshots)
-    }
-
-    fn changes(&self) -> Option<&dyn Changes> {
-        self.inner.changes().map(|_| self as &dyn Changes)
-    }
-
-    fn groups(&self) -> Option<&dyn Groups> {
-        self.inner.groups().map(|_| self as &dyn Groups)
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {

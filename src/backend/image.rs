@@ -55,8 +55,8 @@ pub use settings::{Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 pub use shelf::Damaged;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
-    Transfer,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
+    Snapshots, Transfer,
 };
 use crate::error::Result;
 use crate::fs;
@@ -195,6 +195,21 @@ impl Backend for ImagePool {
         Ok(Capacity { available, largest, least: self.least_size(content) })
     }
 
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.tells_changes.then_some(self)
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Local for ImagePool {
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         Ok(self.figures_of_pool(most).await?)
     }
@@ -233,18 +248,6 @@ impl Backend for ImagePool {
 
     async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
         Ok(self.health_of_pool().await)
-    }
-
-    fn snapshots(&self) -> Option<&dyn Snapshots> {
-        Some(self)
-    }
-
-    fn changes(&self) -> Option<&dyn Changes> {
-        self.tells_changes.then_some(self)
-    }
-
-    fn groups(&self) -> Option<&dyn Groups> {
-        Some(self)
     }
 
     fn transfer(&self) -> Option<&dyn Transfer> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
-    Transfer, image,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
+    Snapshots, Transfer, image,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct Late {
     place: String,
     why: Mutex<String>,
-    opened: OnceLock<Arc<dyn Backend>>,
+    opened: OnceLock<Arc<dyn Local>>,
 }
 
 // === impl Late ===
@@ -41,7 +41,7 @@ impl Late {
         open: impl Fn() -> F + Send + Sync + 'static,
     ) -> Arc<Self>
     where
-        F: Future<Output = Result<Arc<dyn Backend>>> + Send + 'static,
+        F: Future<Output = Result<Arc<dyn Local>>> + Send + 'static,
     {
         let place = format!("pool {name}");
         let why = Mutex::new(reason(why));
@@ -51,7 +51,7 @@ impl Late {
     }
 
     /// Returns the pool, if it is there by now.
-    fn there(&self) -> Result<&dyn Backend> {
+    fn there(&self) -> Result<&dyn Local> {
         self.opened.get().map(|opened| &**opened).ok_or_else(|| self.absent())
     }
 
@@ -68,7 +68,7 @@ impl Late {
 /// Tries again, as long as anybody has the pool.
 async fn wait<F>(late: Weak<Late>, open: impl Fn() -> F)
 where
-    F: Future<Output = Result<Arc<dyn Backend>>> + Send,
+    F: Future<Output = Result<Arc<dyn Local>>> + Send,
 {
     loop {
         tokio::time::sleep(AGAIN).await;
@@ -146,6 +146,22 @@ impl Backend for Late {
         }
     }
 
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        self.there().map_or(Some(self as &dyn Snapshots), |pool| pool.snapshots())
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.there().ok()?.changes()
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        self.there().map_or(Some(self as &dyn Groups), |pool| pool.groups())
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Local for Late {
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         self.there()?.figures(most).await
     }
@@ -196,20 +212,8 @@ impl Backend for Late {
         }
     }
 
-    fn snapshots(&self) -> Option<&dyn Snapshots> {
-        self.there().map_or(Some(self as &dyn Snapshots), |pool| pool.snapshots())
-    }
-
-    fn changes(&self) -> Option<&dyn Changes> {
-        self.there().ok()?.changes()
-    }
-
     fn transfer(&self) -> Option<&dyn Transfer> {
         self.there().ok()?.transfer()
-    }
-
-    fn groups(&self) -> Option<&dyn Groups> {
-        self.there().map_or(Some(self as &dyn Groups), |pool| pool.groups())
     }
 }
 

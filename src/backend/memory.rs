@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, PoolFigures, Snapshots,
-    VolumeFigures,
+    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
+    Snapshots, VolumeFigures,
 };
 use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
@@ -214,6 +214,21 @@ impl Backend for Memory {
         Ok(Capacity { available, largest: available, least: self.least_size(content) })
     }
 
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn changes(&self) -> Option<&dyn Changes> {
+        self.tells.as_deref()
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Local for Memory {
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         let state = self.state();
         let promised = state.promised();
@@ -278,18 +293,6 @@ impl Backend for Memory {
 
     async fn storage_health(&self) -> Result<Vec<StorageCondition>> {
         Ok(Vec::new())
-    }
-
-    fn snapshots(&self) -> Option<&dyn Snapshots> {
-        Some(self)
-    }
-
-    fn changes(&self) -> Option<&dyn Changes> {
-        self.tells.as_deref()
-    }
-
-    fn groups(&self) -> Option<&dyn Groups> {
-        Some(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Backend, Changes, Groups, Snapshots, Transfer};
+use super::{Backend, Changes, Groups, Local, Snapshots, Transfer};
 use crate::error::{Error, Result};
 use crate::volume::{Requirement, Topology};
 
@@ -18,14 +18,20 @@ pub struct Pool {
     pub backend: Arc<dyn Backend>,
 }
 
+/// A pool of this node.
+#[derive(Debug, Clone)]
+pub struct LocalPool {
+    /// As the config and the StorageClass have it.
+    pub name: Arc<str>,
+    /// The id of this node.
+    pub node: Arc<str>,
+    /// The pool itself.
+    pub backend: Arc<dyn Local>,
+}
+
 // === impl Pool ===
 
 impl Pool {
-    /// Returns the pool of that name on the node.
-    pub fn new(name: &str, node: &str, backend: Arc<dyn Backend>) -> Self {
-        Self { name: name.into(), node: node.into(), backend }
-    }
-
     /// Returns whether both are one pool: other nodes may have a pool of the same name.
     pub fn is(&self, other: &Self) -> bool {
         self.name == other.name && self.node == other.node
@@ -51,12 +57,6 @@ impl Pool {
         self.backend.snapshots().ok_or_else(none)
     }
 
-    /// Returns how the pool takes images in and gives them out, if it does.
-    pub fn transfer(&self) -> Result<&dyn Transfer> {
-        let none = || Error::unfit(format!("pool {} holds no image files", self.name));
-        self.backend.transfer().ok_or_else(none)
-    }
-
     /// Returns what the pool knows of the blocks of its snapshots, if it can tell.
     pub fn changes(&self) -> Result<&dyn Changes> {
         let cannot = || {
@@ -80,5 +80,26 @@ impl Pool {
 impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pool {} on node {}", self.name, self.node)
+    }
+}
+
+// === impl LocalPool ===
+
+impl LocalPool {
+    /// Returns the pool of that name on this node.
+    pub fn new(name: &str, node: &str, backend: Arc<dyn Local>) -> Self {
+        Self { name: name.into(), node: node.into(), backend }
+    }
+
+    /// Returns the same pool as everybody may know it.
+    pub fn to_pool(&self) -> Pool {
+        let Self { name, node, backend } = self.clone();
+        Pool { name, node, backend }
+    }
+
+    /// Returns how the pool takes images in and gives them out, if it does.
+    pub fn transfer(&self) -> Result<&dyn Transfer> {
+        let none = || Error::unfit(format!("pool {} holds no image files", self.name));
+        self.backend.transfer().ok_or_else(none)
     }
 }

@@ -10,26 +10,26 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{Pool, placement};
+use super::{LocalPool, placement};
 use crate::error::{Error, Noun, Result};
 use crate::volume::{Condition, Snapshot, SnapshotId, StorageCondition, Volume, VolumeId};
 
 /// All pools, in the order of the config.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    pools: Vec<Pool>,
+    pools: Vec<LocalPool>,
 }
 
 // === impl Registry ===
 
 impl Registry {
     /// Returns a registry of these pools, whose names the config has found to differ.
-    pub fn new(pools: Vec<Pool>) -> Self {
+    pub fn new(pools: Vec<LocalPool>) -> Self {
         Self { pools }
     }
 
     /// Returns the pools in the order of the config.
-    pub fn iter(&self) -> impl Iterator<Item = &Pool> {
+    pub fn iter(&self) -> impl Iterator<Item = &LocalPool> {
         self.pools.iter()
     }
 
@@ -39,7 +39,7 @@ impl Registry {
     }
 
     /// Returns the pool that a class means.
-    pub fn named(&self, class: Option<&str>) -> Result<&Pool> {
+    pub fn named(&self, class: Option<&str>) -> Result<&LocalPool> {
         let names: Vec<&str> = self.pools.iter().map(|pool| &*pool.name).collect();
         let name = placement::meant(&names, class)?;
         let pool = self.pools.iter().find(|pool| *pool.name == *name);
@@ -48,7 +48,7 @@ impl Registry {
 
     /// Returns the volume with the pool that holds it, or nothing when no pool does. It may be in one that is not
     /// there: that is an error.
-    pub async fn find(&self, id: &VolumeId) -> Result<Option<(&Pool, Volume)>> {
+    pub async fn find(&self, id: &VolumeId) -> Result<Option<(&LocalPool, Volume)>> {
         let mut absent = None;
         for pool in &self.pools {
             if let Some(volume) = unless_absent(pool.backend.find(id).await, &mut absent)? {
@@ -59,13 +59,13 @@ impl Registry {
     }
 
     /// Returns the volume with the pool that holds it.
-    pub async fn volume(&self, id: &VolumeId) -> Result<(&Pool, Volume)> {
+    pub async fn volume(&self, id: &VolumeId) -> Result<(&LocalPool, Volume)> {
         self.find(id).await?.ok_or_else(|| Error::no_volume(id))
     }
 
     /// Returns the pool that keeps anything under the id, though its record may be unreadable or its disk dead:
     /// enough to undo what was done with the volume on this node.
-    pub async fn keeper(&self, id: &VolumeId) -> Option<&Pool> {
+    pub async fn keeper(&self, id: &VolumeId) -> Option<&LocalPool> {
         let mut absent = None;
         for pool in &self.pools {
             match pool.backend.find(id).await {
@@ -78,7 +78,7 @@ impl Registry {
     }
 
     /// Returns the snapshot with the pool that holds it, or nothing when no pool does.
-    pub async fn find_snapshot(&self, id: &SnapshotId) -> Result<Option<(&Pool, Snapshot)>> {
+    pub async fn find_snapshot(&self, id: &SnapshotId) -> Result<Option<(&LocalPool, Snapshot)>> {
         let mut absent = None;
         for pool in &self.pools {
             let Some(snapshots) = pool.backend.snapshots() else { continue };
@@ -90,7 +90,7 @@ impl Registry {
     }
 
     /// Returns the snapshot with the pool that holds it.
-    pub async fn snapshot(&self, id: &SnapshotId) -> Result<(&Pool, Snapshot)> {
+    pub async fn snapshot(&self, id: &SnapshotId) -> Result<(&LocalPool, Snapshot)> {
         self.find_snapshot(id).await?.ok_or_else(|| Error::no_snapshot(id))
     }
 
@@ -99,7 +99,7 @@ impl Registry {
         &self,
         after: Option<&VolumeId>,
         most: usize,
-    ) -> Result<Vec<(&Pool, Volume)>> {
+    ) -> Result<Vec<(&LocalPool, Volume)>> {
         let mut all = Vec::new();
         for pool in &self.pools {
             all.extend(pool.backend.list(after, most).await?.into_iter().map(|one| (pool, one)));
@@ -110,7 +110,7 @@ impl Registry {
     }
 
     /// Returns what is the matter with the volume in the pool that holds it.
-    pub async fn health(&self, id: &VolumeId) -> Result<(&Pool, Vec<Condition>)> {
+    pub async fn health(&self, id: &VolumeId) -> Result<(&LocalPool, Vec<Condition>)> {
         let mut absent = None;
         for pool in &self.pools {
             if let Some(conditions) = unless_absent(pool.backend.health(id).await, &mut absent)? {

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use crate::backend::image::{self, ImagePool};
 use crate::backend::late::Late;
 use crate::backend::memory::Memory;
-use crate::backend::{Backend, Pool, Registry};
+use crate::backend::{Local, LocalPool, Registry};
 use crate::config::{self, Config, Kind, NodeId};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -32,14 +32,14 @@ pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<
     let mut pools = Vec::new();
     for pool in &config.pools {
         let name = pool.name.clone();
-        let opened: Result<Arc<dyn Backend>> = match &pool.kind {
+        let opened: Result<Arc<dyn Local>> = match &pool.kind {
             Kind::Memory { size } => Ok(Arc::new(Memory::new(&name, *size, simulated.clone()))),
             Kind::Image(image) => open_image(settings(config, node, &name, image)).await,
         };
         let backend = opened.map_err(|error| {
             Failure::failed(format!("cannot open pool {name}: {}", error.sentence()))
         })?;
-        pools.push(Pool::new(&name, node.as_str(), backend));
+        pools.push(LocalPool::new(&name, node.as_str(), backend));
     }
     let host: Arc<dyn Host> =
         if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
@@ -62,7 +62,7 @@ pub(super) async fn open_made(
     open(config, node).await
 }
 
-async fn open_image(settings: image::Settings) -> Result<Arc<dyn Backend>> {
+async fn open_image(settings: image::Settings) -> Result<Arc<dyn Local>> {
     match ImagePool::open(settings.clone()).await {
         Err(absent @ Error::Absent { .. }) => {
             let why = absent.sentence();
@@ -70,7 +70,7 @@ async fn open_image(settings: image::Settings) -> Result<Arc<dyn Backend>> {
             let name = settings.name.clone();
             Ok(Late::begin(&name, &absent, move || {
                 let settings = settings.clone();
-                async move { Ok(ImagePool::open(settings).await? as Arc<dyn Backend>) }
+                async move { Ok(ImagePool::open(settings).await? as Arc<dyn Local>) }
             }))
         }
         opened => Ok(opened?),

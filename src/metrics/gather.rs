@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::question::{Question, Reply};
-use crate::backend::{Pool, PoolFigures, Registry};
+use crate::backend::{LocalPool, PoolFigures, Registry};
 use crate::volume::{StorageCondition, Unwell};
 
 /// How long a scrape waits for the pools, which say within two seconds what hangs; Prometheus waits for ten.
@@ -21,7 +21,7 @@ const HEALTH_HOLDS: Duration = Duration::from_mins(1);
 /// A pool and what it was asked last.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pool: Pool,
+    pool: LocalPool,
     figures: Question<PoolFigures>,
     health: Question<PoolHealth>,
 }
@@ -72,7 +72,7 @@ async fn within(patience: Duration, pools: &[Asked], most: usize) -> Vec<Answer>
 
 impl Asked {
     /// Begins to ask for the health, which the first scrape need not wait for then.
-    fn new(pool: Pool) -> Self {
+    fn new(pool: LocalPool) -> Self {
         let health = Question::keeping(HEALTH_HOLDS);
         let asked = Self { pool, figures: Question::keeping(Duration::ZERO), health };
         drop(asked.ask_health());
@@ -104,14 +104,14 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(200);
 
-    fn pool(name: &str) -> Pool {
+    fn pool(name: &str) -> LocalPool {
         let backend = Memory::new(name, Bytes::gib(1), Simulated::default());
-        Pool::new(name, "n1", Arc::new(backend))
+        LocalPool::new(name, "n1", Arc::new(backend))
     }
 
     /// A pool that fails when it is asked for its figures: before that it is asked twice about its health.
-    fn faulty(name: &str, when: When) -> Pool {
-        Pool::new(name, "n1", Arc::new(Faulty::new(pool(name).backend, 3, when)))
+    fn faulty(name: &str, when: When) -> LocalPool {
+        LocalPool::new(name, "n1", Arc::new(Faulty::new(pool(name).backend, 3, when)))
     }
 
     async fn answered(pools: &[Asked]) -> Vec<bool> {

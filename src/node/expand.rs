@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::volume::visible_at;
-use crate::backend::Pool;
+use crate::backend::LocalPool;
 use crate::csi::v1;
 use crate::error::{Error, Result};
 use crate::rpc::record_volume;
@@ -40,7 +40,7 @@ pub(super) async fn expand(
 async fn located(
     settings: &Settings,
     request: &v1::NodeExpandVolumeRequest,
-    pool: &Pool,
+    pool: &LocalPool,
     volume: &Volume,
 ) -> Result<Option<PathBuf>> {
     let raw = volume.content == Content::Block;

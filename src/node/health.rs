@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Settings;
 use super::asking::{About, Asking};
 use super::volume::{At, Here};
-use crate::backend::Pool;
+use crate::backend::LocalPool;
 use crate::csi::v1;
 use crate::error::Result;
 use crate::host::Place;
@@ -48,7 +48,7 @@ pub(super) async fn storage(settings: &Settings) -> Result<v1::NodeGetStorageHea
 async fn of_paths(
     settings: &Settings,
     asking: &Asking,
-    pool: &Pool,
+    pool: &LocalPool,
     id: &VolumeId,
     paths: [String; 2],
 ) -> Option<Condition> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::volume::{At, Here, foreign, serves};
 use super::{Settings, path, stage};
-use crate::backend::Pool;
+use crate::backend::LocalPool;
 use crate::controller::known;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
@@ -115,7 +115,7 @@ impl Wish {
     async fn make(
         &self,
         settings: &Settings,
-        pool: &Pool,
+        pool: &LocalPool,
         volume: &Volume,
         here: &Here,
     ) -> Result<()> {
@@ -132,7 +132,7 @@ impl Wish {
         made
     }
 
-    async fn bind(&self, settings: &Settings, pool: &Pool, volume: &Volume) -> Result<()> {
+    async fn bind(&self, settings: &Settings, pool: &LocalPool, volume: &Volume) -> Result<()> {
         if let Content::FileSystem(_) = volume.content {
             return settings.host.bind_directory(&self.staging, &self.target, &self.options).await;
         }

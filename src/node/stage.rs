@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::volume::{At, Here, foreign, serves};
 use super::{Settings, path};
-use crate::backend::{Attached, Device, Ensured, Hold, Pool};
+use crate::backend::{Attached, Device, Ensured, Hold, LocalPool};
 use crate::controller::known;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
@@ -50,7 +50,7 @@ pub(super) async fn unstage(
 /// Publish calls it, too: after a reboot kubelet may publish without staging.
 pub(super) async fn ensure(
     settings: &Settings,
-    pool: &Pool,
+    pool: &LocalPool,
     volume: &Volume,
     here: &Here,
     staging: &Path,
@@ -98,7 +98,7 @@ pub(super) async fn undo(settings: &Settings, id: &VolumeId, staging: &Path) -> 
 
 /// What can be learned of a volume that is to be undone; a pool that does not answer hides the rest.
 pub(super) struct Known<'a> {
-    keeper: Option<&'a Pool>,
+    keeper: Option<&'a LocalPool>,
     device: Result<Option<Device>>,
 }
 
@@ -172,7 +172,7 @@ fn names(directory: &OsStr, id: &VolumeId) -> bool {
 
 async fn mount(
     settings: &Settings,
-    pool: &Pool,
+    pool: &LocalPool,
     volume: &Volume,
     (attached, fs): (Attached, FsType),
     staging: &Path,

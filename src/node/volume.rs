@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::backend::{Device, Pool};
+use crate::backend::{Device, LocalPool};
 use crate::error::{Error, Result};
 use crate::host::{Host, Place, Sight};
 use crate::volume::{Capability, Volume, VolumeId};
@@ -31,7 +31,7 @@ impl Here {
     /// Looks for the volume, and at what is mounted at the paths.
     pub(super) async fn look(
         host: &dyn Host,
-        pool: &Pool,
+        pool: &LocalPool,
         id: &VolumeId,
         paths: &[&Path],
     ) -> Result<Self> {
@@ -81,7 +81,7 @@ pub(super) fn serves(volume: &Volume, wanted: &Capability) -> Result<()> {
 /// Returns the volume's places, of which exactly this path is one; a path that is not its own does not exist for it.
 pub(super) async fn visible_at(
     host: &dyn Host,
-    pool: &Pool,
+    pool: &LocalPool,
     id: &VolumeId,
     path: &Path,
 ) -> Result<Here> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use orlop::backend::{Backend, Pool, Registry};
+use orlop::backend::{Local, LocalPool, Registry};
 use orlop::controller::{self, Controller};
 use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
@@ -44,20 +44,20 @@ pub struct Driver {
 
 impl Driver {
     /// Starts a driver with one pool, attaching at most `limit` volumes.
-    pub async fn start(backend: Arc<dyn Backend>, host: Arc<dyn Host>, limit: u32) -> Self {
-        let pool = Pool::new("default", NODE, backend);
+    pub async fn start(backend: Arc<dyn Local>, host: Arc<dyn Host>, limit: u32) -> Self {
+        let pool = LocalPool::new("default", NODE, backend);
         Self::start_with(vec![pool], host, limit).await
     }
 
     /// Starts a driver with these pools.
-    pub async fn start_with(pools: Vec<Pool>, host: Arc<dyn Host>, limit: u32) -> Self {
+    pub async fn start_with(pools: Vec<LocalPool>, host: Arc<dyn Host>, limit: u32) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), pools, host, limit).await
     }
 
     /// Starts a driver with these pools in a room that a stopped one may have left.
     pub async fn start_in(
         room: tempfile::TempDir,
-        pools: Vec<Pool>,
+        pools: Vec<LocalPool>,
         host: Arc<dyn Host>,
         limit: u32,
     ) -> Self {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use orlop::backend::faulty::{Faulty, When};
 use orlop::backend::memory::Memory;
-use orlop::backend::{Backend, Part, Pool, Registry};
+use orlop::backend::{Local, LocalPool, Part, Registry};
 use orlop::config::Endpoint;
 use orlop::csi::v1;
 use orlop::csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
@@ -54,7 +54,7 @@ fn endless() -> Telling {
     })
 }
 
-async fn driver(backend: Arc<dyn Backend>) -> Driver {
+async fn driver(backend: Arc<dyn Local>) -> Driver {
     Driver::start(backend, Arc::new(Simulated::default()), 0).await
 }
 
@@ -204,7 +204,7 @@ async fn the_service_is_advertised_where_a_pool_can_tell() {
     let telling = every_other(1, 1).pool;
     let silent = Arc::new(Memory::new("default", SIZE, Simulated::default()));
     for (backend, tells) in [(telling, true), (silent, false)] {
-        let pools = Registry::new(vec![Pool::new("default", NODE, backend)]);
+        let pools = Registry::new(vec![LocalPool::new("default", NODE, backend)]);
         let ready = Arc::new(AtomicBool::new(true));
         let identity = Identity::new(ready).telling_changes(pools.tell_changes());
         let request = Request::new(v1::GetPluginCapabilitiesRequest {});
@@ -294,7 +294,7 @@ struct Running {
 }
 
 impl Running {
-    async fn on(pool: Arc<dyn Backend>) -> Self {
+    async fn on(pool: Arc<dyn Local>) -> Self {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("csi.sock");
         let socket = Socket::listen(&Endpoint::at(&path).unwrap()).await.unwrap();

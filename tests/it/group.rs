@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orlop::backend::Pool;
+use orlop::backend::LocalPool;
 use orlop::backend::memory::Memory;
 use orlop::csi::v1;
 use orlop::host::simulated::Simulated;
@@ -165,7 +165,7 @@ async fn what_cannot_be_cut_leaves_nothing() {
 async fn volumes_of_different_pools_have_no_instant_in_common() {
     let host = Simulated::default();
     let pool = |name: &str| {
-        Pool::new(name, NODE, Arc::new(Memory::new(name, Bytes::gib(10), host.clone())))
+        LocalPool::new(name, NODE, Arc::new(Memory::new(name, Bytes::gib(10), host.clone())))
     };
     let pools = vec![pool("one"), pool("two")];
     let mut driver = Driver::start_with(pools, Arc::new(host.clone()), 0).await;

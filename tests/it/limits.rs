@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orlop::backend::memory::Memory;
-use orlop::backend::{Backend, Registry};
+use orlop::backend::{Backend, Local, LocalPool, Registry};
 use orlop::csi::v1;
 use orlop::csi::v1::controller_service_capability::Type;
 use orlop::csi::v1::controller_service_capability::rpc::Type::ModifyVolume;
@@ -202,8 +202,8 @@ async fn a_new_driver_sets_them_again() {
     let device = rig.pool.attached(&id.parse().unwrap()).await.unwrap().unwrap();
     orlop::host::Host::unlimit(&rig.host, device.number, "/".as_ref()).await.unwrap();
     assert_eq!(rig.held(&id).await, Limits::NONE);
-    let backend: Arc<dyn Backend> = rig.pool.clone();
-    let pool = orlop::backend::Pool::new("default", NODE, backend);
+    let backend: Arc<dyn Local> = rig.pool.clone();
+    let pool = LocalPool::new("default", NODE, backend);
     let host = Arc::new(rig.host.clone());
     let limiter = Limiter::start(Registry::new(vec![pool]), host, Locks::default());
     let began = Instant::now();

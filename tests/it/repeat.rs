@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orlop::backend::faulty::{Faulty, When};
 use orlop::backend::memory::Memory;
-use orlop::backend::{Backend, Pool};
+use orlop::backend::{Local, LocalPool};
 use orlop::csi::v1;
 use orlop::host::simulated::Simulated;
 use orlop::volume::Bytes;
@@ -50,8 +50,8 @@ struct Life {
 }
 
 impl Life {
-    async fn new(backend: Arc<dyn Backend>, host: Simulated) -> Self {
-        let pool = Pool::new("default", NODE, backend);
+    async fn new(backend: Arc<dyn Local>, host: Simulated) -> Self {
+        let pool = LocalPool::new("default", NODE, backend);
         let driver = Driver::start_with(vec![pool], Arc::new(host), 0).await;
         let (staging, target) = (driver.staging("staging"), text(&driver.path("target")));
         let [volume, snapshot, restored] = [(); 3].map(|()| String::new());
@@ -116,9 +116,9 @@ impl Life {
 
 async fn live(fails_at: u64, when: When) -> bool {
     let host = Simulated::default();
-    let memory: Arc<dyn Backend> = Arc::new(Memory::new("m", Bytes::gib(10), host.clone()));
+    let memory: Arc<dyn Local> = Arc::new(Memory::new("m", Bytes::gib(10), host.clone()));
     let faulty = Arc::new(Faulty::new(Arc::clone(&memory), fails_at, when));
-    let backend: Arc<dyn Backend> = faulty.clone();
+    let backend: Arc<dyn Local> = faulty.clone();
     let mut life = Life::new(backend, host).await;
     for step in STEPS {
         let told = match life.step(step).await {

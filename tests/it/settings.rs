@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orlop::backend::Pool;
+use orlop::backend::LocalPool;
 use orlop::backend::memory::Memory;
 use orlop::controller::{self, Controller};
 use orlop::csi::v1;
@@ -21,7 +21,7 @@ fn memory() -> Arc<Memory> {
 }
 
 async fn driver(pools: &[&str]) -> Driver {
-    let pool = |name: &&str| Pool::new(name, NODE, memory());
+    let pool = |name: &&str| LocalPool::new(name, NODE, memory());
     let pools = pools.iter().map(pool).collect();
     Driver::start_with(pools, Arc::new(Simulated::default()), 0).await
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use orlop::backend::memory::Memory;
-use orlop::backend::{Backend, Changes, Part, Pool, Registry, Snapshots};
+use orlop::backend::{Backend, Changes, Local, LocalPool, Part, Registry, Snapshots};
 use orlop::controller::{self, Controller};
 use orlop::error::Result;
 use orlop::host::simulated::Simulated;
@@ -78,14 +78,14 @@ impl Changes for Blocks {
 }
 
 /// Returns the Controller service on the pool.
-pub fn controller(backend: Arc<dyn Backend>) -> Controller {
+pub fn controller(backend: Arc<dyn Local>) -> Controller {
     Controller::new(settings(backend))
 }
 
 /// Returns what a Controller service on the pool is made of.
-pub fn settings(backend: Arc<dyn Backend>) -> controller::Settings {
+pub fn settings(backend: Arc<dyn Local>) -> controller::Settings {
     controller::Settings {
-        pools: Arc::new(Registry::new(vec![Pool::new("default", NODE, backend)])),
+        pools: Arc::new(Registry::new(vec![LocalPool::new("default", NODE, backend)])),
         locks: Locks::default(),
         attach: true,
         max_volumes_per_node: 0,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use orlop::backend::Backend;
+use orlop::backend::{Backend, Local};
 use orlop::error::Error;
 use orlop::sys::block;
 use orlop::volume::{AccessMode, Attachment, BlockSize, Bytes, Content, FsType, NewVolume};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orlop::backend::image::{ImagePool, Settings};
-use orlop::backend::{Backend, Changes, Part};
+use orlop::backend::{Backend, Changes, Local, Part};
 use orlop::error::Error;
 use orlop::sys::reflink::{allocate, punch_hole};
 use orlop::volume::{Bytes, Name, NewSnapshot, Snapshot, SnapshotId, VolumeId};

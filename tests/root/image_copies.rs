@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Settings};
+use orlop::backend::{Backend, Local};
 use orlop::error::Error;
 use orlop::sys::beneath::{Dir, How};
 use orlop::sys::freeze;

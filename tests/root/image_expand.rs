@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use orlop::backend::Backend;
+use orlop::backend::{Backend, Local};
 use orlop::error::Error;
 use orlop::sys::statvfs::usage;
 use orlop::sys::{block, grow};

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use orlop::backend::{Backend, PoolFigures};
+use orlop::backend::{Backend, Local, PoolFigures};
 use orlop::sys::statvfs;
 use orlop::volume::Bytes;
 

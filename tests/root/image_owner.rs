@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
-use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Settings};
+use orlop::backend::{Backend, Local};
 
 use crate::image_support::{Disk, block, unfit};
 

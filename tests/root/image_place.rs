@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings};
+use orlop::backend::{Backend, Local};
 use orlop::sys::loopdev::{self, Backing};
 use orlop::sys::mountinfo::MountTable;
 use orlop::volume::Bytes;

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Provisioning, Ratio, Settings, read_only};
+use orlop::backend::{Backend, Local};
 use orlop::error::Error;
 use orlop::volume::{Bytes, VolumeId};
 

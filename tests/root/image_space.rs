@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 
-use orlop::backend::Backend;
 use orlop::backend::image::{ImagePool, Place, Provisioning, Settings};
+use orlop::backend::{Backend, Local};
 use orlop::error::Error;
 use orlop::sys::beneath::Dir;
 use orlop::volume::{Bytes, Content, Name, NewSnapshot, NewVolume, SnapshotId};

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use orlop::backend::image::ImagePool;
-use orlop::backend::{Backend, Import, Imported};
+use orlop::backend::{Backend, Import, Imported, Local};
 use orlop::error::Error;
 use orlop::fs::read_uuid;
 use orlop::sys::extents::Extents;

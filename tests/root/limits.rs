@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orlop::backend::{Backend, Device};
+use orlop::backend::{Device, Local};
 use orlop::csi::v1;
 use orlop::csi::v1::VolumeHealthErrorType::Degraded;
 use orlop::sys::cgroup::IoMax;

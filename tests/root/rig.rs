@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orlop::backend::Pool;
+use orlop::backend::LocalPool;
 use orlop::backend::image::{ImagePool, Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 use orlop::csi::v1;
 use orlop::host::kernel::Kernel;
@@ -109,7 +109,7 @@ impl Rig {
     /// Starts a driver where another one has left off.
     async fn again(room: tempfile::TempDir, ground: Ground) -> Self {
         let pool = ImagePool::open(settings(ground.path())).await.unwrap();
-        let pools = vec![Pool::new("default", NODE, pool.clone())];
+        let pools = vec![LocalPool::new("default", NODE, pool.clone())];
         let driver = Driver::start_in(room, pools, Arc::new(Kernel), 0).await;
         Self { driver, pool, ground }
     }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::backend::LocalPool;
 use crate::backend::memory::Memory;
 use crate::host::simulated::Simulated;
 use crate::volume::Term;
@@ -37,7 +38,7 @@ fn of<'a>(home: &'a Pool, required: &'a Requirement) -> Wish<'a> {
 
 fn pool(node: &str) -> Pool {
     let backend = Memory::new("fast", Bytes::gib(1), Simulated::default());
-    Pool::new("fast", node, Arc::new(backend))
+    LocalPool::new("fast", node, Arc::new(backend)).to_pool()
 }
 
 fn node(chosen: Result<&Candidate>) -> String {

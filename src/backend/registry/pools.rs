@@ -6,15 +6,15 @@ use async_trait::async_trait;
 
 use super::{Registry, together, unless_absent};
 use crate::backend::placement::Wish;
-use crate::backend::{Capacity, Pool, Pools};
+use crate::backend::{Capacity, LocalPool, Pool, Pools};
 use crate::error::Result;
 use crate::volume::{
     Condition, Content, Group, GroupId, Requirement, Snapshot, SnapshotId, Unwell, Volume, VolumeId,
 };
 
-/// Lets somebody have the pool who may keep it.
-fn owned<T>((pool, thing): (&Pool, T)) -> (Pool, T) {
-    (pool.clone(), thing)
+/// Lets somebody have the pool who may keep it, and who must not care where it is.
+fn owned<T>((pool, thing): (&LocalPool, T)) -> (Pool, T) {
+    (pool.to_pool(), thing)
 }
 
 #[async_trait]
@@ -26,9 +26,9 @@ impl Pools for Registry {
     /// All pools are on one node: it only has to be among those that are allowed. Who has the room is found out by
     /// creating.
     async fn choose(&self, wish: &Wish<'_>) -> Result<Pool> {
-        let pool = self.named(Some(wish.pool))?;
+        let pool = self.named(Some(wish.pool))?.to_pool();
         pool.satisfies(wish.required)?;
-        Ok(pool.clone())
+        Ok(pool)
     }
 
     async fn capacity(
@@ -37,7 +37,7 @@ impl Pools for Registry {
         within: &Requirement,
         content: Content,
     ) -> Result<Option<Capacity>> {
-        let pool = self.named(class)?;
+        let pool = self.named(class)?.to_pool();
         if !within.admits(&pool.topology()) {
             return Ok(None);
         }
