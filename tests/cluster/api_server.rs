@@ -1,5 +1,6 @@
 //! The rig itself: the API server is a real one, and can be hurt as a real one is.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures_util::StreamExt;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::rig::{self, Identity, Relay, Rig, with_clock};
+use crate::rig::{self, Identity, Mounts, Relay, Rig, with_clock};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -83,10 +84,10 @@ fn what_it_has_outlives_its_death_and_watches_do_not() {
 #[test]
 fn it_can_hang() {
     rig::alone(async |rig| {
-        rig.cluster.signal_api_server(Signal::SIGSTOP);
+        rig.cluster.pause_api_server();
         let asked = rig.api.get(MAPS);
         tokio::time::timeout(Duration::from_millis(500), asked).await.unwrap_err();
-        rig.cluster.signal_api_server(Signal::SIGCONT);
+        rig.cluster.resume_api_server();
         rig.api.get(MAPS).await.unwrap();
     });
 }
@@ -126,6 +127,37 @@ fn a_program_can_be_an_hour_late() {
     };
     let (late, right) = (now(Some("-1h")), now(None));
     assert!((3590..=3610).contains(&(right - late)), "{right} {late}");
+}
+
+#[test]
+fn what_runs_in_a_cluster_ends_with_it() {
+    rig::alone(async |rig| {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("1000");
+        let sleeper = rig.spawn("sleeper", sleep);
+        assert_eq!(sleeper.ended(), None);
+        rig.cluster.namespaces.end();
+        let ended = rig.until("the sleeper has ended", async || sleeper.ended()).await;
+        assert_eq!(ended.signal(), Some(Signal::SIGKILL as i32));
+    });
+}
+
+#[test]
+fn what_a_node_has_mounted_outlives_its_programs() {
+    rig::shared(async |rig| {
+        let (node, room) = (Mounts::new(), rig.room("mounted"));
+        let file = room.join("file");
+        let mount = format!("mount -t tmpfs tmpfs {0} && touch {0}/file", room.display());
+        for script in [mount, format!("test -e {}", file.display())] {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(script);
+            let program = rig.spawn_on(&node, "mounted", shell);
+            let ended = rig.until("the shell has ended", async || program.ended()).await;
+            assert!(ended.success(), "{}", program.said());
+        }
+        assert!(node.run(|| file.exists()));
+        assert!(!file.exists());
+    });
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The sidecars, the scheduler and the driver: from a claim to a volume, and what is done with it.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use orlop::identity::DRIVER_NAME;
 use orlop::volume::TOPOLOGY_KEY;
@@ -72,17 +71,12 @@ async fn driver(rig: &Rig) -> (Process, PathBuf) {
     rig.cluster.with_controller_manager();
     rig.node(NODE).await;
     rig.csi_node(NODE, DRIVER_NAME).await;
-    let room = rig.room("orlop");
-    let (config, socket) = (room.join("orlop.yaml"), room.join("csi.sock"));
     let pool = json!({ "name": "default", "kind": "memory", "size": "10Gi" });
-    let settings = json!({
-        "nodeId": NODE, "stateDir": room.join("state"), "attach": "off", "pools": [pool],
-    });
-    std::fs::write(&config, settings.to_string()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orlop"));
-    command.args(["all", "--config"]).arg(&config);
-    command.arg(format!("--endpoint=unix://{}", socket.display()));
-    (rig.spawn("orlop", command), socket)
+    let settings = json!({ "nodeId": NODE, "attach": "off", "pools": [pool] });
+    let driver = rig.orlop("all", NODE, settings);
+    let process = rig.spawn("orlop", driver.command);
+    rig.until_it_listens(&driver.socket).await;
+    (process, driver.socket)
 }
 
 /// Makes a claim and a pod that uses it, and returns the path of the volume that it gets.

@@ -11,7 +11,9 @@
 mod api;
 mod audit;
 mod cluster;
+mod driver;
 mod identity;
+mod mounts;
 mod namespaces;
 mod nodes;
 mod process;
@@ -19,17 +21,17 @@ mod relay;
 mod sidecars;
 
 use std::ffi::OsStr;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use api::Api;
 pub(crate) use audit::Audit;
 pub(crate) use cluster::Cluster;
 pub(crate) use identity::Identity;
+pub(crate) use mounts::Mounts;
+use mounts::in_a_thread;
 pub(crate) use process::Process;
 pub(crate) use relay::Relay;
 
@@ -53,11 +55,6 @@ pub(crate) fn shared(test: impl AsyncFnOnce(Rig) + Send) {
 /// Runs the test in a cluster of its own.
 pub(crate) fn alone(test: impl AsyncFnOnce(Rig) + Send) {
     in_a_thread(|| Rig::run(Arc::new(Cluster::start()), test));
-}
-
-/// Runs the work in a thread that may change its namespaces: the caller's may be that of other tests, too.
-fn in_a_thread(work: impl FnOnce() + Send) {
-    thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 // === impl Rig ===
@@ -123,15 +120,21 @@ impl Rig {
         &self.cluster.audit
     }
 
-    /// Starts a program in the cluster's network; it ends with the cluster.
+    /// Starts a program in the cluster's network, with the mounts that the calling thread sees. It ends with the
+    /// cluster, at the latest.
     pub(crate) fn spawn(&self, name: &str, command: Command) -> Process {
-        self.cluster.spawn(name, command)
+        self.spawn_on(&Mounts::here(), name, command)
     }
 
-    /// Returns a new directory, which goes with the cluster.
+    /// Starts a program where these mounts are.
+    pub(crate) fn spawn_on(&self, mounts: &Mounts, name: &str, command: Command) -> Process {
+        self.cluster.spawn(mounts, name, command)
+    }
+
+    /// Returns the directory of this name, which goes with the cluster.
     pub(crate) fn room(&self, name: &str) -> PathBuf {
         let room = self.cluster.dir.join(name);
-        std::fs::create_dir(&room).unwrap();
+        std::fs::create_dir_all(&room).unwrap();
         room
     }
 

@@ -5,10 +5,9 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use nix::sys::signal::Signal;
-
 use super::audit::Audit;
 use super::identity::{Identities, Identity};
+use super::mounts::Mounts;
 use super::namespaces::Namespaces;
 use super::process::{self, Process};
 use super::program;
@@ -72,7 +71,7 @@ impl Cluster {
             etcd: OnceLock::new(),
             namespaces,
         };
-        cluster.etcd.get_or_init(|| cluster.spawn("etcd", etcd(&cluster.dir)));
+        cluster.etcd.get_or_init(|| cluster.spawn(&Mounts::here(), "etcd", etcd(&cluster.dir)));
         cluster.start_api_server();
         cluster
     }
@@ -81,16 +80,16 @@ impl Cluster {
         self.identities.kubeconfig(identity, ADDRESS)
     }
 
-    pub(crate) fn spawn(&self, name: &str, command: Command) -> Process {
+    pub(crate) fn spawn(&self, mounts: &Mounts, name: &str, command: Command) -> Process {
         let log = self.dir.join("log").join(name);
-        Process::start(&self.namespaces, command, &log)
+        Process::start(&self.namespaces, mounts, command, &log)
     }
 
     /// Starts the API server, on what etcd has.
     pub(crate) fn start_api_server(&self) {
         let mut running = self.api_server.lock().unwrap();
         assert!(running.is_none(), "the API server runs");
-        *running = Some(self.spawn("apiserver", self.api_server()));
+        *running = Some(self.spawn(&Mounts::here(), "apiserver", self.api_server()));
     }
 
     /// Ends the API server as a node that loses power does. All watches end with it.
@@ -98,9 +97,13 @@ impl Cluster {
         self.api_server.lock().unwrap().take().expect("the API server runs").kill();
     }
 
-    /// Lets the API server hang, or go on: SIGSTOP and SIGCONT.
-    pub(crate) fn signal_api_server(&self, signal: Signal) {
-        self.api_server.lock().unwrap().as_ref().expect("the API server runs").signal(signal);
+    /// Lets the API server hang: it takes connections, and does not answer.
+    pub(crate) fn pause_api_server(&self) {
+        self.api_server.lock().unwrap().as_ref().expect("the API server runs").pause();
+    }
+
+    pub(crate) fn resume_api_server(&self) {
+        self.api_server.lock().unwrap().as_ref().expect("the API server runs").resume();
     }
 
     /// Starts the scheduler, unless it runs.
@@ -109,7 +112,7 @@ impl Cluster {
             let mut command = kube("scheduler", &["--leader-elect=false"]);
             let identity = Identity::user("system:kube-scheduler", "system:kube-scheduler");
             self.know_the_cluster(&mut command, &identity);
-            self.spawn("scheduler", command)
+            self.spawn(&Mounts::here(), "scheduler", command)
         });
     }
 
@@ -129,7 +132,7 @@ impl Cluster {
             );
             let identity = Identity::user("system:kube-controller-manager", "system:masters");
             self.know_the_cluster(&mut command, &identity);
-            self.spawn("controller-manager", command)
+            self.spawn(&Mounts::here(), "controller-manager", command)
         });
     }
 

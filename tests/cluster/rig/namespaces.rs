@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -16,8 +16,10 @@ use orlop::sys::capability::{self, Capability};
 use orlop::sys::mount::{self, MountOptions};
 use rustix::mount::{MountPropagationFlags, mount_change};
 
-/// A program to start, and who wants to know how that went.
-type Launch = (Command, mpsc::Sender<io::Result<Child>>);
+use super::mounts::Mounts;
+
+/// A program to start, and what to give back: the program.
+type Launch = Box<dyn FnOnce() + Send>;
 
 /// The namespaces.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub(crate) struct Namespaces {
     /// Process 1.
     keeper: Mutex<Child>,
     network: File,
-    mounts: File,
+    mounts: Mounts,
 }
 
 // === impl Namespaces ===
@@ -41,41 +43,48 @@ impl Namespaces {
         // What this thread starts is in the namespaces; other threads of this process are not.
         thread::spawn(move || {
             made.send(make(addresses, files)).unwrap();
-            for (mut command, answer) in asked {
-                answer.send(command.spawn()).unwrap();
+            for launch in asked {
+                launch();
             }
         });
         let (keeper, network, mounts) = making.recv().unwrap();
         Self { launches, keeper: Mutex::new(keeper), network, mounts }
     }
 
-    /// Starts a program.
-    pub(crate) fn launch(&self, command: Command) -> io::Result<Child> {
+    /// Starts a program where these mounts are.
+    pub(crate) fn launch(&self, mounts: &Mounts, mut command: Command) -> io::Result<Child> {
         let (answer, answered) = mpsc::channel();
-        self.launches.send((command, answer)).unwrap();
+        let mounts = mounts.clone();
+        let launch = move || {
+            mounts.enter();
+            answer.send(command.spawn()).unwrap();
+        };
+        self.launches.send(Box::new(launch)).unwrap();
         answered.recv().unwrap()
     }
 
     /// Brings the calling thread, and those that it starts, into the network and the mounts. What it mounts is
     /// seen by nobody else.
     pub(crate) fn enter(&self) {
-        // A thread that shares its working directory with others cannot.
-        unshare(CloneFlags::CLONE_FS).unwrap();
-        setns(&self.mounts, CloneFlags::CLONE_NEWNS).unwrap();
+        self.mounts.enter();
         setns(&self.network, CloneFlags::CLONE_NEWNET).unwrap();
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    }
+
+    /// Does what the end of the test process does.
+    pub(crate) fn end(&self) {
+        drop(self.keeper.lock().unwrap_or_else(PoisonError::into_inner).stdin.take());
     }
 }
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap();
-        drop(keeper.kill());
-        drop(keeper.wait());
+        self.end();
+        drop(self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner).wait());
     }
 }
 
-fn make(addresses: &[&str], files: &Path) -> (Child, File, File) {
+fn make(addresses: &[&str], files: &Path) -> (Child, File, Mounts) {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID).unwrap();
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
     mount::mount("tmpfs", Path::new("tmpfs"), files, &MountOptions::default()).unwrap();
@@ -84,8 +93,7 @@ fn make(addresses: &[&str], files: &Path) -> (Child, File, File) {
     for address in addresses {
         ip(&format!("address add {address} dev lo"));
     }
-    let namespace = |name| File::open(format!("/proc/thread-self/ns/{name}")).unwrap();
-    (keeper, namespace("net"), namespace("mnt"))
+    (keeper, File::open("/proc/thread-self/ns/net").unwrap(), Mounts::here())
 }
 
 fn ip(args: &str) {

@@ -7,8 +7,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::mounts::Mounts;
 use super::namespaces::Namespaces;
 
 /// How much of a log is shown when something goes wrong.
@@ -25,10 +27,15 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts the program; what it says goes to the end of the log.
-    pub(crate) fn start(namespaces: &Namespaces, mut command: Command, log: &Path) -> Self {
+    pub(super) fn start(
+        namespaces: &Namespaces,
+        mounts: &Mounts,
+        mut command: Command,
+        log: &Path,
+    ) -> Self {
         let said = OpenOptions::new().create(true).append(true).open(log).unwrap();
         command.stdout(said.try_clone().unwrap()).stderr(said);
-        let child = namespaces.launch(command).unwrap();
+        let child = namespaces.launch(mounts, command).unwrap();
         Self { child: Mutex::new(child), log: log.to_owned() }
     }
 
@@ -38,6 +45,18 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
+    }
+
+    /// Lets the program hang, and returns when none of its threads runs any more.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+        let status = waitpid(self.pid(), Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert_eq!(status, WaitStatus::Stopped(self.pid(), Signal::SIGSTOP));
+    }
+
+    /// Lets a program that hangs go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
     }
 
     /// Returns how the program ended, if it has.
