@@ -7,6 +7,7 @@ use limits::Wanted;
 
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::sys::blocking::blocking;
 use crate::sys::device::{self, DeviceNumber};
 use crate::sys::mount::MountOptions;
-use crate::sys::mountinfo::{Mount, MountTable};
+use crate::sys::mountinfo::{Mount, MountTable, Row};
 use crate::sys::{self, Failure, patience};
 use crate::volume::{Bytes, FsType, Limits};
 
@@ -29,6 +30,12 @@ const STILL_BUSY: Duration = Duration::from_secs(2);
 
 /// The major number of loop devices: what a volume of an image pool is mounted from.
 const LOOP_MAJOR: u32 = 7;
+
+/// How the name of a loop device's node begins.
+const LOOP_NODE: &[u8] = b"loop";
+
+/// Its mounts show a number that is no device's.
+const BTRFS: &str = "btrfs";
 
 /// The mounts of this node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +56,11 @@ impl Host for Kernel {
         let number = device.map(|device| device.number);
         let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).to_owned()).collect();
         blocking(move || {
-            let table = read_table()?;
+            let is_wanted = |row: &Row<'_>| {
+                paths.iter().any(|path| row.is_at(path))
+                    || number.is_some_and(|number| may_be_of(row, number))
+            };
+            let table = MountTable::read_those(is_wanted).map_err(not_read)?;
             let of_device = number.map(|number| places(&table, number));
             let topmost = paths.iter().filter_map(|path| table.at(path));
             Ok(Sight {
@@ -176,7 +187,16 @@ fn bind(from: &Path, to: &Path, options: Options) -> Result<()> {
 }
 
 fn read_table() -> Result<MountTable> {
-    MountTable::read().map_err(|why| Error::internal("read the mount table", why))
+    MountTable::read().map_err(not_read)
+}
+
+fn not_read(why: Failure) -> Error {
+    Error::internal("read the mount table", why)
+}
+
+/// Says whether the device can be behind a row; [`device_of`] then knows it.
+fn may_be_of(row: &Row<'_>, device: DeviceNumber) -> bool {
+    row.is_of(device) || row.is_a(BTRFS) || row.name().starts_with(LOOP_NODE)
 }
 
 /// Returns the path as the mount table has it: links in its parents resolved, its last component untouched and
@@ -200,15 +220,14 @@ fn place_of(mount: &Mount) -> Place {
         Some(_) => format!("the device {}", mount.root.display()),
         None => format!("{} of {}", mount.fs_type, Path::new(&mount.source).display()),
     };
-    let flag = |flags: &[String]| flags.iter().any(|flag| flag == "ro");
     Place {
         at: mount.at.clone(),
         is_node: node.is_some(),
         device: node.or_else(|| mounted_loop(mount)),
         what,
-        read_only: flag(&mount.options),
-        is_stuck: node.is_none() && mount.is_stopped() && !flag(&mount.options),
-        flags: mount.options.clone(),
+        read_only: mount.options.has("ro"),
+        is_stuck: node.is_none() && mount.is_stopped() && !mount.options.has("ro"),
+        flags: mount.options.iter().collect(),
     }
 }
 
@@ -220,7 +239,7 @@ fn device_of(mount: &Mount) -> Option<DeviceNumber> {
 /// Returns the loop device whose file system is mounted. The numbers that btrfs shows are anonymous: there the
 /// source says which device it is.
 fn mounted_loop(mount: &Mount) -> Option<DeviceNumber> {
-    if mount.fs_type == "btrfs" {
+    if mount.fs_type == BTRFS {
         return device::of_node(Path::new(&mount.source)).ok().flatten();
     }
     (mount.device.major == LOOP_MAJOR).then_some(mount.device)
@@ -229,7 +248,7 @@ fn mounted_loop(mount: &Mount) -> Option<DeviceNumber> {
 /// Returns the loop device whose node is bound.
 fn bound_node(mount: &Mount) -> Option<DeviceNumber> {
     let kept_in_memory = ["devtmpfs", "tmpfs"].contains(&mount.fs_type.as_str());
-    let is_loop = |name: &OsStr| name.to_string_lossy().starts_with("loop");
+    let is_loop = |name: &OsStr| name.as_bytes().starts_with(LOOP_NODE);
     let named = mount.root.file_name().is_some_and(is_loop);
     let number = (kept_in_memory && named).then(|| device::of_node(&mount.at));
     number.and_then(std::result::Result::ok).flatten()

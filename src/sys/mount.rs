@@ -55,8 +55,8 @@ impl MountOptions {
         let others = vfs_flags(&self.flags).into_iter().filter(|&flag| match flag {
             "ro" => false,
             // It is shown by the absence of the others.
-            "strictatime" => mount.has_option("relatime") || mount.has_option("noatime"),
-            flag => !mount.has_option(flag),
+            "strictatime" => mount.options.has("relatime") || mount.options.has("noatime"),
+            flag => !mount.options.has(flag),
         });
         access.into_iter().chain(others).collect()
     }

@@ -4,10 +4,14 @@
 //! moment; nobody keeps it.
 
 mod escape;
-mod line;
+mod options;
+mod row;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub use options::Options;
+pub use row::Row;
 
 use super::device::DeviceNumber;
 use super::failure::{Doing, Failure, Result};
@@ -34,7 +38,7 @@ pub struct Mount {
     /// Where it is mounted.
     pub at: PathBuf,
     /// Options of this mount alone, such as `ro`, `nosuid`, `relatime`.
-    pub options: Vec<String>,
+    pub options: Options,
     /// The peer group into which mounts below this one propagate.
     pub shared: Option<u64>,
     /// The peer group from which mounts arrive.
@@ -48,7 +52,7 @@ pub struct Mount {
     /// What was mounted: a device for the usual file systems, anything for the others.
     pub source: String,
     /// Options of the file system, shared by all its mounts.
-    pub super_options: Vec<String>,
+    pub super_options: Options,
 }
 
 // === impl MountTable ===
@@ -56,17 +60,30 @@ pub struct Mount {
 impl MountTable {
     /// Reads what the calling thread sees.
     pub fn read() -> Result<Self> {
-        Self::parse(std::fs::read(MOUNTINFO).doing(|| format!("read {MOUNTINFO}"))?)
+        Self::read_those(|_| true)
+    }
+
+    /// Reads those rows of it that somebody wants to see: most calls are about one device or path of thousands.
+    pub fn read_those(wanted: impl Fn(&Row<'_>) -> bool) -> Result<Self> {
+        let text = std::fs::read(MOUNTINFO).doing(|| format!("read {MOUNTINFO}"))?;
+        Self::parse_those(&text, wanted)
     }
 
     /// Parses the text of a `mountinfo` file.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self> {
-        let lines = text.as_ref().split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let mounts = lines.map(|line| {
-            line::parse(line).map_err(|what| {
+        Self::parse_those(text.as_ref(), |_| true)
+    }
+
+    fn parse_those(text: &[u8], wanted: impl Fn(&Row<'_>) -> bool) -> Result<Self> {
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let mounts = lines.filter_map(|line| {
+            let row = Row::of(line);
+            let mount = row.and_then(|row| wanted(&row).then(|| row.to_mount()).transpose());
+            let wrong = |what| {
                 let line = String::from_utf8_lossy(line);
                 Failure::refused("understand the mount table", format!("no {what} in {line:?}"))
-            })
+            };
+            mount.map_err(wrong).transpose()
         });
         mounts.collect::<Result<_>>().map(Self)
     }
@@ -106,19 +123,13 @@ impl<'a> IntoIterator for &'a MountTable {
 impl Mount {
     /// Says whether nothing can be written through this mount, whether the mount or its file system forbids it.
     pub fn is_read_only(&self) -> bool {
-        self.has_option("ro") || self.super_options.iter().any(|option| option == "ro")
+        self.options.has("ro") || self.super_options.has("ro")
     }
 
     /// Says whether the file system takes no writes, through whatever mount: it was mounted read-only, or has met an
     /// error, which newer kernels show by words of their own.
     pub fn is_stopped(&self) -> bool {
-        let words = ["ro", "emergency_ro", "shutdown"];
-        self.super_options.iter().any(|option| words.contains(&option.as_str()))
-    }
-
-    /// Says whether this mount itself has the option `name`.
-    pub fn has_option(&self, name: &str) -> bool {
-        self.options.iter().any(|option| option == name)
+        ["ro", "emergency_ro", "shutdown"].iter().any(|word| self.super_options.has(word))
     }
 }
 

@@ -68,7 +68,7 @@ fn only_options_of_the_mount_are_applied() {
         bind(source.at(), &target, &options).unwrap();
         let table = MountTable::read().unwrap();
         let mount = table.at(&target).unwrap();
-        assert_eq!(mount.options.join(","), expected);
+        assert_eq!(mount.options.to_string(), expected);
         assert_eq!(options.unmet_by(mount), Vec::<&str>::new());
         mount::unmount_all(&target).unwrap();
     }

@@ -98,7 +98,7 @@ impl Hierarchy {
     }
 
     fn of(mount: &Mount) -> Option<Self> {
-        let has = |option: &str| mount.super_options.iter().any(|one| one == option);
+        let has = |option: &str| mount.super_options.has(option);
         let version = match mount.fs_type.as_str() {
             "cgroup" if has("blkio") => Version::V1,
             // Where version 1 has the controller, version 2 does not.

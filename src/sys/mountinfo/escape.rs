@@ -1,15 +1,16 @@
 //! The escapes of `mountinfo`: a byte that would break the columns is written as a backslash and three octal
 //! digits. Everything else, UTF-8 or not, stands as it is.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// Returns the bytes that `escaped` stands for. A backslash without three octal digits behind it is itself.
-pub(super) fn decode(escaped: &[u8]) -> Vec<u8> {
+pub(super) fn decode(escaped: &[u8]) -> Cow<'_, [u8]> {
     // Nearly every column: a table has thousands, and is read several times in a call.
     if !escaped.contains(&b'\\') {
-        return escaped.to_vec();
+        return Cow::Borrowed(escaped);
     }
     let mut plain = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -22,17 +23,17 @@ pub(super) fn decode(escaped: &[u8]) -> Vec<u8> {
             rest = after;
         }
     }
-    plain
+    Cow::Owned(plain)
 }
 
 /// Returns the path that `escaped` stands for, byte for byte.
 pub(super) fn path(escaped: &[u8]) -> PathBuf {
-    PathBuf::from(OsString::from_vec(decode(escaped)))
+    PathBuf::from(OsString::from_vec(decode(escaped).into_owned()))
 }
 
 /// Returns the text that `escaped` stands for; bytes that are not UTF-8 become the replacement character.
 pub(super) fn text(escaped: &[u8]) -> String {
-    String::from_utf8(decode(escaped))
+    String::from_utf8(decode(escaped).into_owned())
         .unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned())
 }
 
@@ -65,7 +66,7 @@ mod tests {
             (b"\xff\xfe", b"\xff\xfe"),
             (br"\377", b"\xff"),
         ] {
-            assert_eq!(decode(escaped), plain, "{}", String::from_utf8_lossy(escaped));
+            assert_eq!(&*decode(escaped), plain, "{}", String::from_utf8_lossy(escaped));
         }
     }
 }

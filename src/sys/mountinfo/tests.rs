@@ -31,10 +31,10 @@ fn printed(mount: &Mount) -> Vec<u8> {
         format!("{id} {parent} {device}").into_bytes(),
         escaped(mount.root.as_os_str().as_bytes(), b" \t\n\\"),
         escaped(mount.at.as_os_str().as_bytes(), b" \t\n\\"),
-        [joined(&mount.options), fields.into_bytes(), b" -".to_vec()].concat(),
+        [mount.options.to_string().into_bytes(), fields.into_bytes(), b" -".to_vec()].concat(),
         escaped(mount.fs_type.as_bytes(), b" \t\n\\#"),
         escaped(mount.source.as_bytes(), b" \t\n\\#"),
-        joined(&mount.super_options),
+        mount.super_options.to_string().into_bytes(),
     ];
     columns.join(&b' ')
 }
@@ -60,15 +60,19 @@ fn path() -> impl Strategy<Value = PathBuf> {
         .prop_map(|bytes| PathBuf::from(OsStr::from_bytes(&[b"/", &bytes[..]].concat())))
 }
 
-fn option() -> impl Strategy<Value = Vec<String>> {
+fn list() -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec("[a-z#\\\\ ,\t=\u{e4}0-7]{1,8}", 0..4)
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    list().prop_map(|list| Options::of_column(&joined(&list)))
 }
 
 prop_compose! {
     fn mount()(
         (id, parent, major, minor) in any::<(u32, u32, u32, u32)>(),
         (root, at) in (path(), path()),
-        (options, super_options) in (option(), option()),
+        (options, super_options) in (options(), options()),
         (shared, master, propagate_from, unbindable) in any::<(Option<u64>, Option<u64>, Option<u64>, bool)>(),
         (fs_type, source) in ("[a-z0-9.#]{1,8}", "[a-z/# \\\\\n]{0,8}"),
     ) -> Mount {
@@ -87,6 +91,14 @@ proptest! {
     }
 
     #[test]
+    fn options_are_told_apart_and_their_escapes_undone(list in list(), other in "[a-z]{1,2}") {
+        let options = Options::of_column(&joined(&list));
+        prop_assert!(list.iter().all(|option| options.has(option)));
+        prop_assert_eq!(options.has(&other), list.contains(&other));
+        prop_assert_eq!(options.iter().collect::<Vec<_>>(), list);
+    }
+
+    #[test]
     fn no_text_makes_the_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
         drop(MountTable::parse(text));
     }
@@ -98,11 +110,11 @@ fn a_real_table_is_understood() {
     let pool = table.at(Path::new("/var/lib/orlop")).unwrap();
     assert_eq!(pool.device, DeviceNumber { major: 7, minor: 0 });
     assert_eq!((pool.shared, pool.master), (Some(9), Some(1)));
-    assert_eq!(pool.options, ["rw", "noatime"]);
-    assert_eq!(pool.super_options, ["rw", "attr2", "inode64"]);
+    assert_eq!(pool.options.to_string(), "rw,noatime");
+    assert_eq!(pool.super_options.to_string(), "rw,attr2,inode64");
     let overlay = table.at(Path::new("/x")).unwrap();
     assert_eq!(overlay.source, "over#lay");
-    assert_eq!(overlay.super_options, ["rw", "lowerdir=/a,b:/c"]);
+    assert_eq!(overlay.super_options.iter().collect::<Vec<_>>(), ["rw", "lowerdir=/a,b:/c"]);
     assert!(table.at(Path::new("/var/lib")).is_none());
 }
 

@@ -192,7 +192,7 @@ impl Looked {
         if let Some(errors) = kernel::ext4_errors(device) {
             self.conditions.push(errors_met(&errors));
         }
-        let stuck = mounts.iter().find(|mount| mount.is_stopped() && !mount.has_option("ro"));
+        let stuck = mounts.iter().find(|mount| mount.is_stopped() && !mount.options.has("ro"));
         if let Some(mount) = stuck {
             let message = format!(
                 "the file system at {} turned read-only after an error: unpublish and unstage the volume, then stage it \

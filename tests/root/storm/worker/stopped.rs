@@ -15,8 +15,7 @@ impl Worker {
     pub(super) fn is_stopped(&self, name: &str, kind: Kind) -> bool {
         let table = MountTable::read().unwrap();
         let mounted = table.at(&self.staging(name));
-        let stopped =
-            mounted.is_some_and(|mount| mount.super_options.iter().any(|one| one == "ro"));
+        let stopped = mounted.is_some_and(|mount| mount.super_options.has("ro"));
         let stopped = stopped && kind == Kind::Btrfs;
         assert!(!stopped || self.sea.deaths() > 0, "nobody has died, and {name} is stopped");
         stopped
