@@ -29,6 +29,7 @@ mod holders;
 mod identity;
 mod import;
 pub mod inspect;
+mod last_seen;
 mod layout;
 mod ledger;
 mod memory;
@@ -71,6 +72,7 @@ use crate::volume::{
 use cleaner::Cleaner;
 use group::GroupRecord;
 use health::About;
+use last_seen::LastSeen;
 use ledger::{Ledger, Reservation, Space};
 use pause::Pausing;
 use place::Located;
@@ -101,6 +103,7 @@ pub struct ImagePool {
     groups: Arc<Shelf<GroupRecord>>,
     cleaner: Cleaner,
     pausing: Arc<Pausing>,
+    seen: Arc<LastSeen>,
     questions: Questions<About>,
     /// Whether a copy can share its bytes with the original.
     reflink: bool,

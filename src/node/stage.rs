@@ -26,7 +26,11 @@ pub(super) async fn stage(
     let staging = settings.host.resolve(staging).await;
     let (pool, volume) = settings.pools.volume(&id).await?;
     serves(&volume, &capability)?;
-    let here = Here::look(&*settings.host, pool, &id, &[&staging]).await?;
+    let here = match volume.content {
+        Content::FileSystem(_) => Here::look_at(&*settings.host, pool, &id, &staging).await?,
+        // Nothing is mounted for it: whether it is staged, only its device says.
+        Content::Block => Here::look(&*settings.host, pool, &id, &[&staging]).await?,
+    };
     ensure(settings, pool, &volume, &here, &staging, &capability).await?;
     Ok(v1::NodeStageVolumeResponse {})
 }

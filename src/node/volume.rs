@@ -39,6 +39,21 @@ impl Here {
         Self::of_device(host, device, paths).await
     }
 
+    /// Looks at what is mounted at the path. Only if anything is, the volume is looked for, too: nothing else could
+    /// be told from it.
+    pub(super) async fn look_at(
+        host: &dyn Host,
+        pool: &Pool,
+        id: &VolumeId,
+        path: &Path,
+    ) -> Result<Self> {
+        let here = Self::of_device(host, None, &[path]).await?;
+        match here.at(path) {
+            At::Nothing => Ok(here),
+            At::Ours(_) | At::Foreign(_) => Self::look(host, pool, id, &[path]).await,
+        }
+    }
+
     /// Looks for the device that the volume is, if it is one, and at what is mounted at the paths.
     pub(super) async fn of_device(
         host: &dyn Host,

@@ -10,10 +10,11 @@ use rustix::io::Errno;
 use super::ImagePool;
 use super::copying::hold_patiently;
 use super::error::{Error, Result};
+use super::last_seen::LastSeen;
 use super::record::VolumeRecord;
 use super::store::{Held, open_image, whole};
 use super::surplus;
-use super::uses::{self, Use};
+use super::uses::Use;
 use crate::backend::{Attached, Device, Ensured, Hold};
 use crate::error::Noun;
 use crate::fault;
@@ -57,7 +58,8 @@ impl ImagePool {
 
     /// Returns the device that the volume is now.
     pub(super) async fn device_of(&self, id: &VolumeId) -> Result<Option<Device>> {
-        Ok(self.ask_image(id, uses::device_of).await?.map(|found| device(&found)))
+        let found = self.ask_image(id, LastSeen::device_of).await?;
+        Ok(found.map(|found| device(&found)))
     }
 
     /// Succeeds when the volume is no device.
@@ -101,7 +103,7 @@ impl ImagePool {
     /// Returns what the kernel does with the volume's image. The record is not asked: what is mounted has to be
     /// unmounted, also when nobody can read what it is.
     pub(super) async fn use_of(&self, id: &VolumeId) -> Result<Option<Use>> {
-        self.ask_image(id, uses::of_image).await
+        self.ask_image(id, LastSeen::use_of).await
     }
 
     /// Says whether the volume is mounted or bound where the driver can see it.
@@ -113,13 +115,13 @@ impl ImagePool {
     async fn ask_image<T: Send + 'static>(
         &self,
         id: &VolumeId,
-        ask: impl FnOnce(&File) -> crate::sys::Result<Option<T>> + Send + 'static,
+        ask: impl FnOnce(&LastSeen, &VolumeId, &File) -> crate::sys::Result<Option<T>> + Send + 'static,
     ) -> Result<Option<T>> {
-        let (store, id) = (Arc::clone(&self.store), id.clone());
+        let (store, seen, id) = (Arc::clone(&self.store), Arc::clone(&self.seen), id.clone());
         blocking(move || {
             let dir = store.parent::<VolumeId>().open_dir(id.to_string());
             match dir.and_then(|dir| open_image(&dir)) {
-                Ok(image) => Ok(ask(&image)?),
+                Ok(image) => Ok(ask(&seen, &id, &image)?),
                 Err(failure) if failure.is_not_found() => Ok(None),
                 Err(failure) => Err(failure.into()),
             }
@@ -171,8 +173,8 @@ impl ImagePool {
     }
 
     async fn attach_image(&self, record: &VolumeRecord) -> Result<AttachedLoop> {
-        let (store, id) = (Arc::clone(&self.store), record.volume.id.clone());
-        let options = options(record);
+        let (store, seen) = (Arc::clone(&self.store), Arc::clone(&self.seen));
+        let (id, options) = (record.volume.id.clone(), options(record));
         blocking(move || {
             let dir = store.parent::<VolumeId>().open_dir(id.to_string())?;
             let image: File = open_image(&dir)?;
@@ -183,6 +185,7 @@ impl ImagePool {
                 }
                 answer => answer?,
             };
+            seen.note(&id, &attached.device);
             if options.direct_io && !attached.direct_io {
                 warn_of_cache(&attached.device);
             }

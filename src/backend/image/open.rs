@@ -92,6 +92,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         ledger,
         cleaner,
         pausing,
+        seen: Arc::default(),
         questions: Questions::new(health::MOST_ASKED),
         reflink,
         tells_changes,

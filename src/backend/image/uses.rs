@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::sys::loopdev::{self, Backing, LoopDevice};
 use crate::sys::mountinfo::{Mount, MountTable};
-use crate::sys::{Failure, Result, device};
+use crate::sys::{Failure, Result, device, lease};
 
 /// How an image is used.
 #[derive(Debug, Clone)]
@@ -24,7 +24,14 @@ pub(super) struct Use {
 
 /// Returns how the image is used, or nothing when it is no device.
 pub(super) fn of_image(image: &File) -> Result<Option<Use>> {
-    let Some(device) = device_of(image)? else { return Ok(None) };
+    match device_of(image)? {
+        Some(device) => of_device(device),
+        None => Ok(None),
+    }
+}
+
+/// Returns how the device of an image is used.
+pub(super) fn of_device(device: LoopDevice) -> Result<Option<Use>> {
     // The device may have gone since, with its last user.
     let Some(status) = loopdev::status(&device)? else { return Ok(None) };
     let table = MountTable::read()?;
@@ -35,6 +42,10 @@ pub(super) fn of_image(image: &File) -> Result<Option<Use>> {
 
 /// Returns the device that the image is. Two of them is a state that nobody may work in.
 pub(super) fn device_of(image: &File) -> Result<Option<LoopDevice>> {
+    // One question instead of one to each loop device that has a file.
+    if lease::is_alone(image)? {
+        return Ok(None);
+    }
     let mut devices = loopdev::find(&Backing::of(image)?)?;
     let device = devices.pop();
     match (devices.pop(), &device) {
@@ -73,7 +84,7 @@ impl Use {
     /// Returns the mounts of its file system, if anybody may write to it. That a mount is read-only says
     /// nothing of the others.
     pub(super) fn writable(&self) -> impl Iterator<Item = &Mount> {
-        let is_writable = |mount: &&Mount| !mount.super_options.iter().any(|option| option == "ro");
+        let is_writable = |mount: &&Mount| !mount.super_options.has("ro");
         self.mounts.iter().filter(is_writable)
     }
 }

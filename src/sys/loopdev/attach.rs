@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use super::status::find;
 use super::{Backing, Image, LoopDevice, LoopStatus};
 use crate::sys::failure::{Doing, Failure, Result};
+use crate::sys::lease;
 
 /// How long we wait for the lock of a file.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,11 +56,13 @@ pub struct AttachedLoop {
 /// that can only be read when writing was asked for. After an error nothing is attached that was not before.
 pub fn attach<'a>(image: impl Into<Image<'a>>, options: AttachOptions) -> Result<AttachedLoop> {
     let image = image.into();
-    let file = image.open(options.read_only)?;
-    let backing = Backing::of(&file)?;
     // Between the look and the attaching nobody else may attach the same file, in this process or another.
-    let _lock = lock(&file, image)?;
-    match find(&backing)?.as_slice() {
+    let lock = Lock::of(image)?;
+    let backing = Backing::of(lock.file())?;
+    // Not before the lock is all that has it open: then one question tells that no device has it.
+    let devices = if lease::is_alone(lock.file())? { Vec::new() } else { find(&backing)? };
+    let file = image.open(options.read_only)?;
+    match devices.as_slice() {
         [] => fresh::attach(&file, image, options),
         [device] => match reuse::attach(device, backing, image, options)? {
             Some(attached) => Ok(attached),
@@ -70,16 +73,43 @@ pub fn attach<'a>(image: impl Into<Image<'a>>, options: AttachOptions) -> Result
     }
 }
 
-/// Locks the file itself. The lock is on a descriptor of its own: the loop device keeps the other one. EWOULDBLOCK
-/// when somebody else keeps it locked: whoever attaches has it for milliseconds.
-fn lock(file: &File, image: Image<'_>) -> Result<File> {
-    let file = Image::File(file).open(true)?;
-    let begin = Instant::now();
-    loop {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK) if begin.elapsed() < PATIENCE => sleep(BETWEEN_TRIES),
-            Err(errno) => return Err(errno).doing(|| format!("lock {image}")),
+/// The lock of a file, on the caller's descriptor or on one of our own, but never on the one that the loop device gets:
+/// that one lives as long as the device.
+#[derive(Debug)]
+enum Lock<'a> {
+    Callers(&'a File),
+    Ours(File),
+}
+
+impl<'a> Lock<'a> {
+    /// Locks the file itself. EWOULDBLOCK when somebody else keeps it locked: whoever attaches has it for milliseconds.
+    fn of(image: Image<'a>) -> Result<Self> {
+        let lock = match image {
+            Image::File(file) => Self::Callers(file),
+            Image::Path(_) => Self::Ours(image.open(true)?),
+        };
+        let begin = Instant::now();
+        loop {
+            match rustix::fs::flock(lock.file(), FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(lock),
+                Err(Errno::WOULDBLOCK) if begin.elapsed() < PATIENCE => sleep(BETWEEN_TRIES),
+                Err(errno) => return Err(errno).doing(|| format!("lock {image}")),
+            }
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Callers(file) => file,
+            Self::Ours(file) => file,
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if let Err(errno) = rustix::fs::flock(self.file(), FlockOperation::Unlock) {
+            tracing::warn!(%errno, "a file stays locked until it is closed");
         }
     }
 }

@@ -45,11 +45,16 @@ pub fn status(device: &LoopDevice) -> Result<Option<LoopStatus>> {
 pub fn find(backing: &Backing) -> Result<Vec<LoopDevice>> {
     let mut found = Vec::new();
     for device in node::attached()? {
-        if backing_of(&device)? == Some(*backing) {
+        if has(&device, backing)? {
             found.push(device);
         }
     }
     Ok(found)
+}
+
+/// Says whether the file `backing` is attached to `device`.
+pub fn has(device: &LoopDevice, backing: &Backing) -> Result<bool> {
+    Ok(backing_of(device)? == Some(*backing))
 }
 
 /// Makes `device` as long as its file is now.
