@@ -43,7 +43,7 @@ impl Here {
     /// be told from it.
     pub(super) async fn look_at(
         host: &dyn Host,
-        pool: &Pool,
+        pool: &LocalPool,
         id: &VolumeId,
         path: &Path,
     ) -> Result<Self> {
