@@ -4,4 +4,8 @@
 //! true into the status. Kubernetes carries both, so that there is no protocol, no port and no certificate of our
 //! own. The data stays the truth: an object that is missing never means that the data is to be deleted.
 
+mod ask;
+pub mod client;
 pub mod objects;
+
+pub use ask::{Refused, ask};

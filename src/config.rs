@@ -64,6 +64,15 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// The roles of the node.
     pub roles: Roles,
+    /// The cluster whose custom resources join controller and nodes, where they are.
+    pub cluster: Option<Cluster>,
+}
+
+/// A Kubernetes cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// The file that leads to its API server; nothing where this is a pod of it.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 // === impl Config ===
@@ -105,6 +114,9 @@ impl Config {
             metrics: Metrics::of(file.metrics.address, file.metrics.max_volumes),
             pools: file.pools.map_or(Ok(usual.pools), Pool::check_all)?,
             roles: Roles::check(file.roles)?,
+            cluster: file
+                .cluster
+                .map(|cluster| Cluster { kubeconfig: cluster.kubeconfig.map(|path| path.0) }),
         })
     }
 
@@ -136,6 +148,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             pools: vec![Pool::trial(TRIAL_PLACE.into())],
             roles: Roles { volumes: None, without_endpoint: vec!["scratch", "config"] },
+            cluster: None,
         }
     }
 }

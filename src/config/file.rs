@@ -31,6 +31,14 @@ pub(super) struct File {
     pub(super) metrics: MetricsEntry,
     pub(super) pools: Option<Vec<PoolEntry>>,
     pub(super) roles: RolesEntry,
+    pub(super) cluster: Option<ClusterEntry>,
+}
+
+/// The cluster whose custom resources join controller and nodes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct ClusterEntry {
+    pub(super) kubeconfig: Option<AbsolutePath>,
 }
 
 /// A switch, as people write it.

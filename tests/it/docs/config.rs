@@ -10,11 +10,12 @@ use super::page::{Page, literal};
 const PAGE: &str = "docs/config.md";
 
 /// The keys of the file whose default is no value that could be written.
-const WITHOUT_LITERAL: [&str; 10] = [
+const WITHOUT_LITERAL: [&str; 11] = [
     "nodeId",
     "attach",
     "programDirs",
     "metrics.address",
+    "cluster.kubeconfig",
     "pools",
     "roles.volumes.endpoint",
     "roles.scratch.endpoint",
