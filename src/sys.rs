@@ -9,6 +9,7 @@ pub mod block;
 pub mod blocking;
 pub mod capability;
 pub mod cgroup;
+pub mod code;
 pub mod device;
 pub mod every;
 pub mod extents;

@@ -19,7 +19,7 @@ use crate::logging::{self, Levels};
 use crate::metrics::{Exporter, NoExporter};
 use crate::rpc::Calls;
 use crate::server::{self, Drain, Ended, Socket, Stops};
-use crate::sys::{blocking, freeze};
+use crate::sys::{blocking, code, freeze};
 
 pub(super) use routes::Mode;
 
@@ -144,6 +144,9 @@ impl Setup {
             endpoint = %self.endpoint, node = %self.node, pools = pools.join(","),
             version = env!("CARGO_PKG_VERSION"), "serving {}", self.mode
         );
+        if let Err(failure) = code::give_back() {
+            tracing::debug!(cause = %failure.source, "{failure}");
+        }
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "asked to stop"),
             ended = &mut serving => return Err(ended_by_itself(ended)),
