@@ -203,6 +203,44 @@ async fn the_calls_of_the_node() {
     refused!(n.node_get_volume_stats(stats(&id, &s)), NotFound, &*id);
 }
 
+/// Nothing that could be a path, and nothing else that no id of ours is, gets any further than its name.
+#[tokio::test]
+async fn ids_that_none_of_ours_can_be() {
+    let mut driver = driver().await;
+    let id = volume(&mut driver, "pvc").await;
+    let (s, t) = (driver.staging("staging"), text(&driver.path("target")));
+    let long = "v".repeat(64);
+    for odd in ["..", "../volumes", "a/b", "/", "v-\0", "v-\n", "V-ABC", "v-\u{e4}", &long] {
+        let c = &mut driver.controller;
+        let named: String = odd.escape_debug().collect();
+        let get = v1::ControllerGetVolumeRequest { volume_id: odd.to_owned() };
+        refused!(c.controller_get_volume(get), NotFound, &*named);
+        refused!(c.controller_publish_volume(attach(odd, NODE)), NotFound, &*named);
+        refused!(c.controller_expand_volume(expand(odd, MIB)), NotFound, &*named);
+        refused!(c.create_snapshot(snapshot("s", odd)), NotFound, &*named);
+        let get = v1::GetSnapshotRequest { snapshot_id: odd.to_owned(), ..Default::default() };
+        refused!(c.get_snapshot(get), NotFound, &*named);
+        let copy = v1::CreateVolumeRequest {
+            volume_content_source: crate::requests::of_volume(odd),
+            ..create("copy")
+        };
+        refused!(c.create_volume(copy), NotFound, &*named);
+        // What cannot exist is gone.
+        c.delete_volume(delete(odd)).await.unwrap();
+        c.delete_snapshot(delete_snapshot(odd)).await.unwrap();
+        c.controller_unpublish_volume(detach(odd, NODE)).await.unwrap();
+        let n = &mut driver.node;
+        refused!(n.node_stage_volume(stage(odd, &s)), NotFound, &*named);
+        refused!(n.node_publish_volume(publish(odd, &s, &t)), NotFound, &*named);
+        refused!(n.node_expand_volume(node_expand(odd, &t)), NotFound, &*named);
+        refused!(n.node_get_volume_stats(stats(odd, &t)), NotFound, &*named);
+        n.node_unstage_volume(unstage(odd, &s)).await.unwrap();
+        n.node_unpublish_volume(unpublish(odd, &t)).await.unwrap();
+        let g = &mut driver.groups;
+        refused!(g.create_volume_group_snapshot(group("g", &[&id, odd])), NotFound, &*named);
+    }
+}
+
 #[tokio::test]
 async fn the_calls_of_the_group_controller() {
     let mut driver = driver().await;
