@@ -67,8 +67,17 @@ impl Drop for Safety {
 
 impl Driver {
     async fn start(room: &Path, config: &str) -> Self {
+        Self::start_with(room, config, &[]).await
+    }
+
+    /// Starts one that dies at the point of this name.
+    async fn start_to_die(room: &Path, point: &str) -> Self {
+        Self::start_with(room, CONFIG, &[("ORLOP_KILL_AT", point)]).await
+    }
+
+    async fn start_with(room: &Path, config: &str, variables: &[(&str, &str)]) -> Self {
         let config = config.replace("ROOM", &room.display().to_string());
-        let process = Process::start(room, &config, &[]);
+        let process = Process::start(room, &config, variables);
         let channel = connect(process.socket.clone()).await;
         let (controller, node) = (ControllerClient::new(channel.clone()), NodeClient::new(channel));
         Self { process, controller, node }
@@ -102,6 +111,15 @@ impl Driver {
         self.node.node_unpublish_volume(unpublish(id, &target)).await.unwrap();
         let staging = text(&room.join(format!("staging {name}")));
         self.node.node_unstage_volume(unstage(id, &staging)).await.unwrap();
+    }
+
+    /// Waits until it has died.
+    async fn died(mut self) {
+        let begin = Instant::now();
+        while self.process.ended().is_none() {
+            assert!(begin.elapsed() < Duration::from_mins(1), "{}", self.process.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn health(&mut self, id: &str) -> Vec<(Status, String)> {
@@ -301,6 +319,58 @@ fn writers_of_an_ext4_wait_and_lose_nothing() {
 #[test]
 fn writers_of_a_btrfs_wait_and_lose_nothing() {
     writers_wait_and_lose_nothing("btrfs");
+}
+
+/// The driver dies at a step of a pause or of its end; the next one finds what has to be.
+fn a_kill_is_finished_by_the_next_driver(fs: &str) {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let (room, pool) = (ground.path(), ground.path().join("pool"));
+    block_on(async {
+        for point in ["pause: marked", "pause: frozen", "resume: thawed"] {
+            let mut driver = Driver::start_to_die(room, point).await;
+            let (id, target) = driver.publish(room, point, fs).await;
+            let safety = Safety(target.clone());
+            let filler = fill(&pool, RESERVE + 160 * MIB);
+            let writer = Writer::start(&target.join("words"), true);
+            if point == "resume: thawed" {
+                driver.until(&id, &paused()).await;
+                empty(&filler);
+                driver.died().await;
+            } else {
+                driver.died().await;
+                let mut driver = Driver::start(room, CONFIG).await;
+                driver.until(&id, &paused()).await;
+                stands_still([&writer, &writer]).await;
+                driver.process.kill();
+                empty(&filler);
+            }
+            let mut driver = Driver::start(room, CONFIG).await;
+            driver.until(&id, &[]).await;
+            let (before, begin) = (writer.pieces(), Instant::now());
+            while writer.pieces() < before + 3 {
+                assert!(begin.elapsed() < Duration::from_secs(30), "{point}: nobody goes on");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let written = writer.stop();
+            check(&target.join("words"), written);
+            drop(safety);
+            driver.unpublish(room, point, &id).await;
+            driver.controller.delete_volume(delete(&id)).await.unwrap();
+            assert!(driver.process.stop().success());
+        }
+    });
+    assert_eq!(loops_below(&pool), Vec::<String>::new());
+}
+
+#[test]
+fn a_kill_in_a_pause_of_an_xfs_is_finished_by_the_next_driver() {
+    a_kill_is_finished_by_the_next_driver("xfs");
+}
+
+#[test]
+fn a_kill_in_a_pause_of_an_ext4_is_finished_by_the_next_driver() {
+    a_kill_is_finished_by_the_next_driver("ext4");
 }
 
 /// The way out for somebody who would rather have errors.
