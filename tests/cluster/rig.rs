@@ -16,8 +16,10 @@ mod identity;
 mod mounts;
 mod namespaces;
 mod nodes;
+mod orlop;
 mod process;
 mod relay;
+mod rules;
 mod sidecars;
 
 use std::ffi::OsStr;
@@ -26,7 +28,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-pub(crate) use api::Api;
+pub(crate) use api::{Api, Refused};
 pub(crate) use audit::Audit;
 pub(crate) use cluster::Cluster;
 pub(crate) use identity::Identity;
@@ -34,6 +36,7 @@ pub(crate) use mounts::Mounts;
 use mounts::in_a_thread;
 pub(crate) use process::Process;
 pub(crate) use relay::Relay;
+pub(crate) use rules::{granted, used};
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

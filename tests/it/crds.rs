@@ -63,6 +63,14 @@ fn what_is_printed_is_what_the_driver_speaks() {
 }
 
 #[test]
+fn the_manifest_is_what_is_printed() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/cluster/crds.yaml");
+    let printed = Process::start(&["crds"], &[]).end().stdout;
+    let is_current = std::fs::read_to_string(file).unwrap() == printed;
+    assert!(is_current, "run `orlop crds > deploy/cluster/crds.yaml`");
+}
+
+#[test]
 fn every_key_has_a_type_a_bound_and_a_description() {
     let all = printed();
     for kind in ["Volume", "Snapshot", "GroupSnapshot", "Pool"] {

@@ -37,6 +37,8 @@ pub(crate) struct Cluster {
     pub(crate) audit: Audit,
     pub(crate) identities: Identities,
     pub(crate) began: Instant,
+    /// Whether Orlop is installed.
+    pub(super) orlop: tokio::sync::OnceCell<()>,
     /// The directory for all files.
     pub(crate) dir: PathBuf,
     // In the order in which they must go.
@@ -64,6 +66,7 @@ impl Cluster {
             audit: Audit::new(&dir),
             identities: Identities::new(dir.join("pki"), &["10.96.0.1", "127.0.0.1"]),
             began,
+            orlop: tokio::sync::OnceCell::new(),
             dir,
             scheduler: OnceLock::new(),
             manager: OnceLock::new(),

@@ -1,6 +1,6 @@
 //! Nodes that are in the API alone, and the tokens of pods on them.
 
-use orlop::volume::TOPOLOGY_KEY;
+use orlop::volume::{TOPOLOGY_KEY, Topology};
 use serde_json::{Value, json};
 
 use super::{Identity, Rig};
@@ -8,7 +8,10 @@ use super::{Identity, Rig};
 impl Rig {
     /// Makes a node that is ready and has room for pods.
     pub(crate) async fn node(&self, name: &str) {
-        let labels = json!({ "kubernetes.io/hostname": name, TOPOLOGY_KEY: name });
+        // A label cannot be as long as a name.
+        let topology = Topology::of_node(name);
+        let label = topology.value();
+        let labels = json!({ "kubernetes.io/hostname": label, TOPOLOGY_KEY: label });
         let room = json!({ "cpu": "64", "memory": "256Gi", "pods": "1000" });
         let node = json!({
             "apiVersion": "v1",
@@ -62,6 +65,11 @@ impl Rig {
 
     /// Returns who a pod of the service account on the node is: its token says on which node it is.
     pub(crate) async fn pod_of(&self, account: &str, node: &str) -> Identity {
+        self.pod_in("default", account, node).await
+    }
+
+    /// Returns the same for a service account in this namespace.
+    pub(crate) async fn pod_in(&self, namespace: &str, account: &str, node: &str) -> Identity {
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -72,19 +80,25 @@ impl Rig {
                 "containers": [{ "name": "c", "image": "none" }],
             },
         });
-        let pod = self.api.post("/api/v1/namespaces/default/pods", &pod).await.unwrap();
+        let pods = format!("/api/v1/namespaces/{namespace}/pods");
+        let pod = self.api.post(&pods, &pod).await.unwrap();
         let bound = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "name": pod["metadata"]["name"],
             "uid": pod["metadata"]["uid"],
         });
+        self.token(namespace, account, &json!({ "boundObjectRef": bound })).await
+    }
+
+    /// Returns whoever has a token of the service account that was asked for like this.
+    pub(crate) async fn token(&self, namespace: &str, account: &str, spec: &Value) -> Identity {
         let request = json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
-            "spec": { "boundObjectRef": bound },
+            "spec": spec,
         });
-        let path = format!("/api/v1/namespaces/default/serviceaccounts/{account}/token");
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
         let answer = self.api.post(&path, &request).await.unwrap();
         Identity::Token(answer["status"]["token"].as_str().unwrap().to_owned())
     }

@@ -1,0 +1,97 @@
+//! The rules of Orlop's roles, one by one, and which of them were used: by the API server's own word.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::audit::Event;
+use super::orlop::manifests;
+
+/// One thing that a role allows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rule {
+    pub(crate) role: String,
+    pub(crate) verb: String,
+    pub(crate) group: String,
+    /// Such as `volumes`, or `volumes/status`.
+    pub(crate) resource: String,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    kind: String,
+    metadata: Metadata,
+    #[serde(default)]
+    rules: Vec<Rules>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rules {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+/// Returns what the roles of `deploy/cluster` allow.
+pub(crate) fn granted() -> BTreeSet<Rule> {
+    let text = std::fs::read_to_string(manifests().join("rights.yaml")).unwrap();
+    let all = text.split("\n---\n").skip(1).map(|one| serde_saphyr::from_str(one).unwrap());
+    let mut granted = BTreeSet::new();
+    for Role { metadata: Metadata { name }, rules, .. } in
+        all.filter(|role: &Role| role.kind == "ClusterRole")
+    {
+        for Rules { api_groups, resources, verbs } in rules {
+            for group in &api_groups {
+                for resource in &resources {
+                    granted.extend(verbs.iter().map(|verb| Rule {
+                        role: name.clone(),
+                        verb: verb.clone(),
+                        group: group.clone(),
+                        resource: resource.clone(),
+                    }));
+                }
+            }
+        }
+    }
+    granted
+}
+
+/// Returns the rules by which these requests were allowed.
+pub(crate) fn used(events: &[Event]) -> BTreeSet<Rule> {
+    events.iter().filter_map(Rule::of).collect()
+}
+
+// === impl Rule ===
+
+impl Rule {
+    /// Returns the rule by which the request was allowed, if it is one of Orlop's.
+    fn of(event: &Event) -> Option<Self> {
+        let reason = event.annotations.get("authorization.k8s.io/reason")?;
+        let (_, role) = reason.split_once(" of ClusterRole \"")?;
+        let (role, _) = role.split_once('"')?;
+        let object = &event.object_ref;
+        let part = Some(&object.subresource).filter(|part| !part.is_empty());
+        let part = part.map(|part| format!("/{part}")).unwrap_or_default();
+        role.starts_with("orlop-").then(|| Self {
+            role: role.to_owned(),
+            verb: event.verb.clone(),
+            group: object.api_group.clone(),
+            resource: format!("{}{part}", object.resource),
+        })
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, verb, group, resource } = self;
+        let dot = if group.is_empty() { "" } else { "." };
+        write!(f, "{role}: {verb} {resource}{dot}{group}")
+    }
+}
