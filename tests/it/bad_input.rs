@@ -208,7 +208,7 @@ async fn the_calls_of_the_node() {
 async fn ids_that_none_of_ours_can_be() {
     let mut driver = driver().await;
     let id = volume(&mut driver, "pvc").await;
-    let (s, t) = (driver.staging("staging"), text(&driver.path("target")));
+    let (staging, target) = (driver.staging("staging"), text(&driver.path("target")));
     let long = "v".repeat(64);
     for odd in ["..", "../volumes", "a/b", "/", "v-\0", "v-\n", "V-ABC", "v-\u{e4}", &long] {
         let c = &mut driver.controller;
@@ -230,12 +230,12 @@ async fn ids_that_none_of_ours_can_be() {
         c.delete_snapshot(delete_snapshot(odd)).await.unwrap();
         c.controller_unpublish_volume(detach(odd, NODE)).await.unwrap();
         let n = &mut driver.node;
-        refused!(n.node_stage_volume(stage(odd, &s)), NotFound, &*named);
-        refused!(n.node_publish_volume(publish(odd, &s, &t)), NotFound, &*named);
-        refused!(n.node_expand_volume(node_expand(odd, &t)), NotFound, &*named);
-        refused!(n.node_get_volume_stats(stats(odd, &t)), NotFound, &*named);
-        n.node_unstage_volume(unstage(odd, &s)).await.unwrap();
-        n.node_unpublish_volume(unpublish(odd, &t)).await.unwrap();
+        refused!(n.node_stage_volume(stage(odd, &staging)), NotFound, &*named);
+        refused!(n.node_publish_volume(publish(odd, &staging, &target)), NotFound, &*named);
+        refused!(n.node_expand_volume(node_expand(odd, &target)), NotFound, &*named);
+        refused!(n.node_get_volume_stats(stats(odd, &target)), NotFound, &*named);
+        n.node_unstage_volume(unstage(odd, &staging)).await.unwrap();
+        n.node_unpublish_volume(unpublish(odd, &target)).await.unwrap();
         let g = &mut driver.groups;
         refused!(g.create_volume_group_snapshot(group("g", &[&id, odd])), NotFound, &*named);
     }
