@@ -373,6 +373,43 @@ fn a_kill_in_a_pause_of_an_ext4_is_finished_by_the_next_driver() {
     a_kill_is_finished_by_the_next_driver("ext4");
 }
 
+/// The way out for somebody who has more disk.
+#[test]
+fn a_pool_that_has_grown_lets_what_was_paused_go_on() {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let room = ground.path();
+    let config = |size: &str| {
+        CONFIG.replace("path: ROOM/pool", &format!("file: ROOM/grows.img, size: {size}"))
+    };
+    block_on(async {
+        let mut driver = Driver::start(room, &config("5Gi")).await;
+        let (id, target) = driver.publish(room, "one", "xfs").await;
+        let safety = Safety(target.clone());
+        let pool = room.join("state/mounts/default");
+        let filler = fill(&pool, 800 * MIB);
+        let writer = Writer::start(&target.join("words"), true);
+        driver.until(&id, &paused()).await;
+        stands_still([&writer, &writer]).await;
+        assert!(driver.process.stop().success());
+        let mut driver = Driver::start(room, &config("8Gi")).await;
+        driver.until(&id, &[]).await;
+        let (before, begin) = (writer.pieces(), Instant::now());
+        while writer.pieces() < before + 3 {
+            assert!(begin.elapsed() < Duration::from_secs(30), "nobody goes on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let written = writer.stop();
+        check(&target.join("words"), written);
+        drop(safety);
+        driver.unpublish(room, "one", &id).await;
+        empty(&filler);
+        driver.controller.delete_volume(delete(&id)).await.unwrap();
+        assert!(driver.process.stop().success());
+        rustix::mount::unmount(&pool, rustix::mount::UnmountFlags::empty()).unwrap();
+    });
+}
+
 /// The way out for somebody who would rather have errors.
 #[test]
 fn a_start_that_is_told_to_fail_lets_what_was_paused_go_on() {
