@@ -68,7 +68,7 @@ enum Verb {
     Snapshots(LookOptions),
     /// Verify the pools on their disks; with --repair, adopt or discard what nobody accounts for.
     Check(check::Options),
-    /// Accept this node for a pool that belongs to another node id.
+    /// Accept this node for a pool that belongs to another node id; or print the objects of what lies in the pools.
     Adopt(adopt::Options),
     /// Clear the attach record of a volume that nothing on this node uses any more.
     Detach(detach::Options),

@@ -2,6 +2,7 @@
 
 mod check;
 mod look;
+mod manifests;
 mod transfer;
 
 use std::path::Path;

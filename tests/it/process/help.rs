@@ -32,7 +32,7 @@ const VERBS: &[(&str, &[&str])] = &[
         "check",
         &["[POOL]", "--repair", "--yes", "--name", "--with-data", "Exit codes:", "Examples:"],
     ),
-    ("adopt", &["<POOL>", "--config", "--node-id", "Example:"]),
+    ("adopt", &["[POOL]", "--manifests", "--config", "--node-id", "Examples:"]),
     ("detach", &["<VOLUME>", "--force", "--config", "Example:"]),
     (
         "import",
