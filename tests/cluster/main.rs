@@ -21,7 +21,12 @@
 #[cfg(test)]
 mod api_server;
 #[cfg(test)]
+#[path = "../it/docs/page.rs"]
+mod docs;
+#[cfg(test)]
 mod objects;
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]

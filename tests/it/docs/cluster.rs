@@ -1,0 +1,102 @@
+//! docs/cluster.md shows objects that mean something, and has each rule of the roles and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use orlop::cluster::objects::{GroupSnapshot, Pool, Snapshot, Volume};
+use serde::Deserialize;
+
+use super::page::{Page, root};
+
+const PAGE: &str = "docs/cluster.md";
+
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    kind: String,
+    metadata: Metadata,
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+/// Who may do what to what.
+type Rights = BTreeSet<(String, String, String)>;
+
+fn all(role: &str, verbs: &[String], resources: &[String]) -> Rights {
+    let of = |verb: &String| {
+        let one = |resource: &String| (role.to_owned(), verb.clone(), resource.clone());
+        resources.iter().map(one).collect::<Vec<_>>()
+    };
+    verbs.iter().flat_map(of).collect()
+}
+
+/// Returns the code spans of a cell.
+fn spans(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_rule_of_the_roles_has_its_reason() {
+    let text = fs::read_to_string(root().join("deploy/cluster/rights.yaml")).unwrap();
+    let documents = text.split("\n---\n").skip(1);
+    let manifests = documents.map(|text| serde_saphyr::from_str::<Manifest>(text).unwrap());
+    let roles = manifests.filter(|manifest| manifest.kind == "ClusterRole");
+    let granted: Rights = roles
+        .flat_map(|Manifest { metadata, rules, .. }| {
+            let of = |rule: &Rule| all(&metadata.name, &rule.verbs, &rule.resources);
+            rules.iter().flat_map(of).collect::<Rights>()
+        })
+        .collect();
+    let page = Page::read(PAGE);
+    let rows = page.table(&["role", "may", "of", "because"]);
+    let explained: Vec<_> = rows
+        .iter()
+        .flat_map(|row| all(&spans(&row[0])[0], &spans(&row[1]), &spans(&row[2])))
+        .collect();
+    let counted = explained.len();
+    let explained: Rights = explained.into_iter().collect();
+    assert_eq!(counted, explained.len(), "a rule is explained twice");
+    assert_eq!(explained, granted);
+    assert!(rows.iter().all(|row| !row[3].is_empty()));
+}
+
+#[test]
+fn the_objects_that_are_shown_mean_something() {
+    let page = Page::read(PAGE);
+    let mut found = BTreeMap::new();
+    for block in page.blocks.iter().filter(|block| block.language == "yaml") {
+        let Manifest { kind, metadata, .. } = serde_saphyr::from_str(&block.text).unwrap();
+        let text = &block.text;
+        match &*kind {
+            "Volume" => {
+                let volume: Volume = serde_saphyr::from_str(text).unwrap();
+                assert!(volume.made().unwrap().is_some());
+            }
+            "Snapshot" => {
+                let snapshot: Snapshot = serde_saphyr::from_str(text).unwrap();
+                assert!(snapshot.made().unwrap().is_some());
+            }
+            "GroupSnapshot" => {
+                let group: GroupSnapshot = serde_saphyr::from_str(text).unwrap();
+                assert!(group.made().unwrap().is_some());
+            }
+            "Pool" => {
+                let pool: Pool = serde_saphyr::from_str(text).unwrap();
+                assert_eq!(pool.home().object_name(), metadata.name);
+            }
+            other => panic!("{other}"),
+        }
+        found.insert(kind, metadata.name);
+    }
+    assert_eq!(found.len(), 4, "{found:?}");
+}
