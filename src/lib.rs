@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod csi;
+pub mod deadline;
 pub mod error;
 pub mod fault;
 pub mod fs;

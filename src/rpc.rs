@@ -4,6 +4,7 @@ mod calls;
 mod layer;
 mod method;
 mod outcome;
+mod patience;
 mod status;
 mod stream;
 mod tally;

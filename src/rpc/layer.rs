@@ -22,7 +22,8 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, error_span, field};
 
 use super::stream::{Open, Streamed};
-use super::{Calls, Method, Tally, answer, outcome, unread};
+use super::{Calls, Method, Tally, answer, outcome, patience, unread};
+use crate::deadline;
 use crate::error::{Cause, Error};
 
 /// Gives every call of a server its span, its task and its line.
@@ -78,10 +79,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
         let method = Method::of_path(path);
+        let patience = patience::of(request.headers());
         let name = name_of(method, path).into_owned();
         // At the level of errors, so that a line is never without its method whatever the filter says.
         let span = error_span!("rpc", method = name, volume = field::Empty);
         let handler = span.in_scope(|| self.inner.call(request));
+        let handler = deadline::within(patience, handler);
         let calls = (self.calls.clone(), self.stop.clone());
         let call = run(method, handler, calls, span.clone()).instrument(span);
         let call = self.calls.spawn(&name, call);

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::Path;
 
 /// Each module and what it may name. What a line names is itself a line; there is no way around.
-const MAY_NAME: [(&str, &[&str]); 20] = [
+const MAY_NAME: [(&str, &[&str]); 21] = [
     ("error", &["rpc", "volume"]),
     ("fault", &[]),
+    ("deadline", &[]),
     ("sys", &[]),
     ("tool", &["sys"]),
     ("csi", &[]),
     ("logging", &[]),
-    ("rpc", &["error", "sys"]),
+    ("rpc", &["deadline", "error", "sys"]),
     ("locks", &["error"]),
     ("volume", &["csi", "error"]),
     ("fs", &["error", "sys", "tool", "volume"]),
@@ -20,7 +21,7 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
     ("host", &["backend", "error", "fs", "sys", "volume"]),
     ("config", &["backend", "volume"]),
     ("identity", &["csi"]),
-    ("cluster", &["backend", "error", "volume"]),
+    ("cluster", &["backend", "deadline", "error", "volume"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
     ("metrics", &["backend", "error", "host", "rpc", "volume"]),
