@@ -88,6 +88,19 @@ impl Controller {
         Self { shared: Arc::new(settings) }
     }
 
+    /// Answers a call that changes something. Where the pools are here, all of it runs on one thread that may block.
+    async fn carry<T, F>(&self, method: Method, work: impl FnOnce(Arc<Settings>) -> F) -> Reply<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = crate::error::Result<T>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.shared));
+        if self.shared.pools.are_here() {
+            return carry(method, work).await;
+        }
+        answer(method, work.await)
+    }
+
     fn capabilities(&self) -> v1::ControllerGetCapabilitiesResponse {
         let attach: &[rpc::Type] = if self.shared.attach { &WITH_ATTACH } else { &[] };
         let all = ALWAYS.iter().chain(attach);
@@ -135,8 +148,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::CreateVolumeRequest>,
     ) -> Reply<v1::CreateVolumeResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::CreateVolume, async move {
+        self.carry(Method::CreateVolume, |shared| async move {
             create::create_volume(&shared, request.into_inner()).await
         })
         .await
@@ -146,8 +158,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::DeleteVolumeRequest>,
     ) -> Reply<v1::DeleteVolumeResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::DeleteVolume, async move {
+        self.carry(Method::DeleteVolume, |shared| async move {
             delete::delete_volume(&shared, request.into_inner()).await
         })
         .await
@@ -157,8 +168,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::ControllerPublishVolumeRequest>,
     ) -> Reply<v1::ControllerPublishVolumeResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::ControllerPublishVolume, async move {
+        self.carry(Method::ControllerPublishVolume, |shared| async move {
             publish::publish(&shared, request.into_inner()).await
         })
         .await
@@ -168,8 +178,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::ControllerUnpublishVolumeRequest>,
     ) -> Reply<v1::ControllerUnpublishVolumeResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::ControllerUnpublishVolume, async move {
+        self.carry(Method::ControllerUnpublishVolume, |shared| async move {
             publish::unpublish(&shared, request.into_inner()).await
         })
         .await
@@ -216,8 +225,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::CreateSnapshotRequest>,
     ) -> Reply<v1::CreateSnapshotResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::CreateSnapshot, async move {
+        self.carry(Method::CreateSnapshot, |shared| async move {
             snapshot::create(&shared, request.into_inner()).await
         })
         .await
@@ -227,8 +235,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::DeleteSnapshotRequest>,
     ) -> Reply<v1::DeleteSnapshotResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::DeleteSnapshot, async move {
+        self.carry(Method::DeleteSnapshot, |shared| async move {
             snapshot::delete(&shared, request.into_inner()).await
         })
         .await
@@ -255,8 +262,7 @@ impl v1::controller_server::Controller for Controller {
         &self,
         request: Request<v1::ControllerExpandVolumeRequest>,
     ) -> Reply<v1::ControllerExpandVolumeResponse> {
-        let shared = Arc::clone(&self.shared);
-        carry(Method::ControllerExpandVolume, async move {
+        self.carry(Method::ControllerExpandVolume, |shared| async move {
             expand::expand_volume(&shared, request.into_inner()).await
         })
         .await

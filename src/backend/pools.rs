@@ -12,12 +12,17 @@ use super::placement::Wish;
 use super::{Capacity, Pool};
 use crate::error::{Error, Result};
 use crate::volume::{
-    Condition, Content, Group, GroupId, Requirement, Snapshot, SnapshotId, Unwell, Volume, VolumeId,
+    Attachment, Condition, Content, Group, GroupId, Requirement, Snapshot, SnapshotId, Unwell,
+    Volume, VolumeId,
 };
 
 /// Pools, and what is in them.
 #[async_trait]
 pub trait Pools: fmt::Debug + Send + Sync + 'static {
+    /// Returns whether the pools are on this machine, and a call about them may block its thread. Where they are
+    /// elsewhere, there is nothing to do but to wait.
+    fn are_here(&self) -> bool;
+
     /// Returns the name of the pools that a class means, by the name that it has.
     async fn meant(&self, class: Option<&str>) -> Result<String>;
 
@@ -46,6 +51,12 @@ pub trait Pools: fmt::Debug + Send + Sync + 'static {
         self.find(id).await?.ok_or_else(|| Error::no_volume(id))
     }
 
+    /// Returns the pool that holds anything under the id, and the nodes that it is attached to: what is to be removed
+    /// may be no more than begun.
+    async fn keeper(&self, id: &VolumeId) -> Result<Option<(Pool, Vec<Attachment>)>> {
+        Ok(self.find(id).await?.map(|(pool, volume)| (pool, volume.attachments)))
+    }
+
     /// Returns at most `most` volumes of all pools behind `after`, sorted by id, each with its pool.
     async fn volumes(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<(Pool, Volume)>>;
 
@@ -60,6 +71,11 @@ pub trait Pools: fmt::Debug + Send + Sync + 'static {
         self.find_snapshot(id).await?.ok_or_else(|| Error::no_snapshot(id))
     }
 
+    /// Returns the pool that holds anything under the id: see [`Self::keeper`].
+    async fn snapshot_keeper(&self, id: &SnapshotId) -> Result<Option<Pool>> {
+        Ok(self.find_snapshot(id).await?.map(|(pool, _)| pool))
+    }
+
     /// Returns at most `most` snapshots of all pools behind `after`, sorted by id, each with its pool.
     async fn snapshots(
         &self,
@@ -72,6 +88,11 @@ pub trait Pools: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the same for a group that is to be cut if there is none: see [`Self::find_or_make`].
     async fn find_group_or_cut(&self, id: &GroupId) -> Result<Option<(Pool, Group)>>;
+
+    /// Returns the group snapshot that is to be removed, with the pool that holds it: see [`Self::keeper`].
+    async fn group_keeper(&self, id: &GroupId) -> Result<Option<(Pool, Group)>> {
+        self.find_group(id).await
+    }
 
     /// Returns what is the matter with the volume. Takes no lock, as the next one, and answers within two seconds: that
     /// something hangs is the answer then.

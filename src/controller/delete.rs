@@ -15,10 +15,10 @@ pub(super) async fn delete_volume(
     };
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
-    if let Some((pool, volume)) = settings.pools.find(&id).await? {
+    if let Some((pool, attachments)) = settings.pools.keeper(&id).await? {
         // A record of this node is ignored when the kernel shows no use of the volume, which the backend
         // checks: a node that lost its state must not pin its volumes for ever.
-        let elsewhere = volume.attachments.iter().find(|attached| *attached.node != *pool.node);
+        let elsewhere = attachments.iter().find(|attached| *attached.node != *pool.node);
         if let Some(attached) = elsewhere {
             let by = format!(
                 "attached to node {}; unpublish it there, or clear the record with `orlop detach {id} --force`",

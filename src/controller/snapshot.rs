@@ -55,7 +55,7 @@ pub(super) async fn delete(
     };
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
-    if let Some((pool, _)) = settings.pools.find_snapshot(&id).await? {
+    if let Some(pool) = settings.pools.snapshot_keeper(&id).await? {
         if let Some(group) = id.group() {
             let reason =
                 format!("{id} is a member of group snapshot {group} and goes with it alone");

@@ -19,6 +19,10 @@ fn owned<T>((pool, thing): (&LocalPool, T)) -> (Pool, T) {
 
 #[async_trait]
 impl Pools for Registry {
+    fn are_here(&self) -> bool {
+        true
+    }
+
     async fn meant(&self, class: Option<&str>) -> Result<String> {
         Ok(self.named(class)?.name.to_string())
     }

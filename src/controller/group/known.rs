@@ -18,7 +18,7 @@ pub(super) async fn delete(
     };
     record_volume(&id);
     let _guard = settings.locks.try_lock(&id)?;
-    if let Some((pool, group)) = settings.pools.find_group(&id).await? {
+    if let Some((pool, group)) = settings.pools.group_keeper(&id).await? {
         has_members(&group, request.snapshot_ids)?;
         pool.groups()?.delete(&id).await?;
     }
