@@ -6,6 +6,7 @@
 
 mod ask;
 pub mod client;
+pub mod controller;
 pub mod objects;
 
 pub use ask::{Refused, ask};

@@ -7,8 +7,9 @@ use super::failure::Failure;
 use crate::backend::image::{self, ImagePool};
 use crate::backend::late::Late;
 use crate::backend::memory::Memory;
-use crate::backend::{Local, LocalPool, Registry};
-use crate::config::{self, Config, Kind, NodeId};
+use crate::backend::{Local, LocalPool, Pools, Registry};
+use crate::cluster;
+use crate::config::{self, Cluster, Config, Kind, NodeId};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::host::kernel::Kernel;
@@ -23,6 +24,15 @@ pub(super) const MOUNTS: &str = "mounts";
 pub(super) struct Opened {
     pub(super) pools: Registry,
     pub(super) host: Arc<dyn Host>,
+    /// All that the Controller service answers for.
+    pub(super) all: Arc<dyn Pools>,
+}
+
+/// Finds the pools of the cluster's nodes, when everything is known that there is. None is here.
+pub(super) async fn of_cluster(cluster: &Cluster) -> std::result::Result<Opened, Failure> {
+    let client = cluster::client::connect(cluster.kubeconfig.as_deref()).await?;
+    let all = Arc::new(cluster::controller::Cluster::start(client).await);
+    Ok(Opened { pools: Registry::default(), host: Arc::new(Simulated::default()), all })
 }
 
 /// Opens all pools of the config. One whose disk is missing is waited for; every other one that cannot be opened is
@@ -43,7 +53,8 @@ pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<
     }
     let host: Arc<dyn Host> =
         if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
-    Ok(Opened { pools: Registry::new(pools), host })
+    let pools = Registry::new(pools);
+    Ok(Opened { all: Arc::new(pools.clone()), pools, host })
 }
 
 /// Opens all pools of the config for a verb that writes, which is their one owner as long as it runs. To open a pool

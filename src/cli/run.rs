@@ -103,6 +103,12 @@ impl Setup {
     }
 
     async fn open(&self) -> Result<Opened, Failure> {
+        if let Some(cluster) =
+            self.config.cluster.as_ref().filter(|_| self.mode == Mode::Controller)
+        {
+            tracing::info!("waiting until the objects of the cluster are known");
+            return pools::of_cluster(cluster).await;
+        }
         let missing = pools::find_programs(&self.config).missing();
         // A simulated volume is not formatted.
         for program in missing.into_iter().filter(|_| !self.config.is_simulated()) {
@@ -118,6 +124,11 @@ impl Setup {
             }
         }
         pools::open(&self.config, &self.node).await
+    }
+
+    /// Returns whether controller and nodes are joined by the custom resources of a cluster.
+    fn is_joined(&self) -> bool {
+        self.mode != Mode::All && self.config.cluster.is_some()
     }
 
     async fn serve(

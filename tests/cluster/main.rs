@@ -13,6 +13,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::too_many_lines,
+    clippy::unnecessary_wraps,
     clippy::wildcard_enum_match_arm,
     dead_code,
     reason = "tests; the rig offers more than one test uses"
@@ -21,8 +22,13 @@
 #[cfg(test)]
 mod api_server;
 #[cfg(test)]
+mod controller;
+#[cfg(test)]
 #[path = "../it/docs/page.rs"]
 mod docs;
+#[cfg(test)]
+#[path = "../common/driver.rs"]
+mod driver;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
@@ -31,6 +37,9 @@ mod page;
 mod placement;
 #[cfg(test)]
 mod provision;
+#[cfg(test)]
+#[path = "../common/requests.rs"]
+mod requests;
 mod rig;
 #[cfg(test)]
 mod rights;

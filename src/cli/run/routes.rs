@@ -51,7 +51,9 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
     if setup.mode != Mode::Node {
         let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
         let controller = controller(setup, &opened, locks, enforcer);
-        csi.add_service(SnapshotMetadataServer::new(controller.clone()));
+        if !setup.is_joined() {
+            csi.add_service(SnapshotMetadataServer::new(controller.clone()));
+        }
         csi.add_service(GroupControllerServer::new(controller.clone()));
         csi.add_service(ControllerServer::new(controller));
     }
@@ -66,6 +68,10 @@ pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -
 /// only the config is the same for all of them, and it says enough where a pool has an XFS of its own.
 fn tells_changes(setup: &Setup, opened: &Opened) -> bool {
     let by_config = setup.config.pools.iter().any(Pool::has_its_own_xfs);
+    if setup.is_joined() {
+        // The controller has no pool, and nobody else is asked by the backup software.
+        return false;
+    }
     by_config || (setup.mode == Mode::All && opened.pools.tell_changes())
 }
 
@@ -76,7 +82,7 @@ fn controller(
     enforcer: Option<Arc<dyn Enforcer>>,
 ) -> Controller {
     Controller::new(controller::Settings {
-        pools: Arc::new(opened.pools.clone()),
+        pools: Arc::clone(&opened.all),
         locks: locks.clone(),
         attach: setup.config.attach.unwrap_or(setup.mode == Mode::All),
         max_volumes_per_node: setup.config.max_volumes_per_node,

@@ -1,0 +1,5 @@
+//! The controller writes wishes and waits for nodes, which the tests play.
+
+mod changes;
+mod stage;
+mod volumes;
