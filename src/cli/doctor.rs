@@ -4,6 +4,7 @@
 //! a file of its own, and a function from what was read to findings.
 
 mod cgroup;
+mod cluster;
 mod devices;
 mod finding;
 mod kernel;
@@ -81,7 +82,8 @@ async fn machine() -> Vec<Finding> {
 async fn of_config(config: Config, node: NodeId) -> Vec<Finding> {
     let (programs, mounts) = (programs::check(&config), mounts::check(&config));
     let pools = pools::check(&config, &node).await;
-    programs.into_iter().chain(mounts).chain(pools).collect()
+    let cluster = cluster::check(&config, &node).await;
+    programs.into_iter().chain(mounts).chain(pools).chain(cluster).collect()
 }
 
 fn names(config: &Config) -> String {

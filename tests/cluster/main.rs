@@ -27,6 +27,8 @@ mod controller;
 #[path = "../it/docs/page.rs"]
 mod docs;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 #[path = "../common/driver.rs"]
 mod driver;
 #[cfg(test)]
