@@ -9,6 +9,7 @@
 mod change;
 mod fulfil;
 mod groups;
+mod health;
 mod kind;
 mod known;
 mod node;

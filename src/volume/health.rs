@@ -41,6 +41,10 @@ pub enum Reason {
     PoolUnreachable,
     /// The pool can be read, but not written.
     PoolReadOnly,
+    /// The node that the volume is on does not answer.
+    NodeNotReady,
+    /// The node that the volume was on is gone, or was made anew.
+    NodeLost,
 }
 
 /// How bad it is for the volume.
@@ -98,7 +102,7 @@ pub struct StorageCondition {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ImageMissing,
         Self::ImageShortened,
         Self::RecordUnreadable,
@@ -113,6 +117,8 @@ impl Reason {
         Self::PoolFull,
         Self::PoolUnreachable,
         Self::PoolReadOnly,
+        Self::NodeNotReady,
+        Self::NodeLost,
     ];
 }
 

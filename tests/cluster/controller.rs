@@ -1,5 +1,7 @@
 //! The controller writes wishes and waits for nodes, which the tests play.
 
 mod changes;
+mod copies;
+mod health;
 mod stage;
 mod volumes;

@@ -78,7 +78,8 @@ impl Shared {
         Ok(found.items.into_iter().next())
     }
 
-    fn has_another(&self, pool: &str, uuid: &str) -> bool {
+    /// Returns whether the pool of that name is known to have another UUID than this.
+    pub(super) fn has_another(&self, pool: &str, uuid: &str) -> bool {
         let known = self.pools.get(pool);
         let is = known.as_ref().and_then(|pool| pool.status.as_ref()?.uuid.as_deref());
         is.is_some_and(|is| is != uuid)

@@ -121,13 +121,14 @@ impl Pools for Cluster {
 
     async fn health(&self, id: &VolumeId) -> Result<Vec<Condition>> {
         let seen = self.shared.look::<objects::Volume>(id.as_str()).await?;
-        seen.map(|seen| seen.health.to_vec()).ok_or_else(|| Error::no_volume(id))
+        seen.map(|seen| self.shared.conditions(&seen)).ok_or_else(|| Error::no_volume(id))
     }
 
     async fn unwell(&self, after: Option<&VolumeId>, most: usize) -> Result<Vec<Unwell>> {
         let unwell = |name: &str, seen: &Seen<objects::Volume>| {
-            let id = name.parse().ok().filter(|_| !seen.health.is_empty())?;
-            Some(Unwell { id, conditions: seen.health.to_vec() })
+            let conditions = self.shared.conditions(seen);
+            let id = name.parse().ok().filter(|_| !conditions.is_empty())?;
+            Some(Unwell { id, conditions })
         };
         Ok(self.shared.volumes.some(after.map(VolumeId::as_str), most, unwell))
     }

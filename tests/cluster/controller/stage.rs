@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::driver::connect;
 use crate::requests;
-use crate::rig::{Mark, Process, Rig};
+use crate::rig::{Api, Mark, Process, Refused, Rig};
 
 pub(crate) const GIB: i64 = 1 << 30;
 pub(crate) const UUID: &str = "f2868e1a-a7ca-4669-917c-d9f5ab1b7957";
@@ -180,16 +180,18 @@ impl Stage {
             .collect()
     }
 
-    /// Lets the volumes of the node be as they are wished, from now on.
+    /// Lets what is wished of the node be so, from now on.
     pub(crate) fn play(&self, node: &str) -> Player {
-        let (api, path) =
-            (self.rig.api.clone(), path(&format!("volumes?fieldSelector=spec.node={node}")));
+        let (api, selector) = (self.rig.api.clone(), format!("fieldSelector=spec.node={node}"));
         Player(tokio::spawn(async move {
             loop {
-                let found = api.get(&path).await.map(|mut found| found["items"].take());
-                for object in found.unwrap_or_default().as_array().into_iter().flatten() {
-                    // Somebody may be faster in taking it away.
-                    drop(play_one(&api, object).await);
+                for kind in ["volumes", "snapshots", "groupsnapshots"] {
+                    let found = api.get(&path(&format!("{kind}?{selector}"))).await;
+                    let items = found.map(|mut found| found["items"].take()).unwrap_or_default();
+                    for object in items.as_array().into_iter().flatten() {
+                        // Somebody may be faster in taking it away.
+                        drop(play_one(&api, kind, object).await);
+                    }
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -197,8 +199,8 @@ impl Stage {
     }
 }
 
-async fn play_one(api: &crate::rig::Api, object: &Value) -> Result<Value, crate::rig::Refused> {
-    let one = path(&format!("volumes/{}", object["metadata"]["name"].as_str().unwrap()));
+async fn play_one(api: &Api, kind: &str, object: &Value) -> Result<Value, Refused> {
+    let one = path(&format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap()));
     let status = format!("{one}/status");
     if object["spec"]["delete"] == true {
         return api.delete(&one).await;
@@ -209,7 +211,50 @@ async fn play_one(api: &crate::rig::Api, object: &Value) -> Result<Value, crate:
     if object["status"]["phase"].is_null() {
         api.patch(&status, &json!({ "status": { "phase": "Making" } })).await?;
     }
-    api.patch(&status, &json!({ "status": made(object) })).await
+    let told = match kind {
+        "volumes" => made(object),
+        "snapshots" => cut(api, object).await?,
+        _ => cut_together(api, object).await?,
+    };
+    api.patch(&status, &json!({ "status": told })).await
+}
+
+/// Returns the status of a snapshot that is cut.
+async fn cut(api: &Api, object: &Value) -> Result<Value, Refused> {
+    let source = object["spec"]["source"].as_str().unwrap();
+    let source = api.get(&path(&format!("volumes/{source}"))).await?;
+    Ok(json!({
+        "phase": "Ready",
+        "observedGeneration": object["metadata"]["generation"],
+        "bytes": source["status"]["bytes"],
+        "content": source["spec"]["content"],
+        "blockSize": source["spec"]["blockSize"],
+        "created": "2026-11-26T07:27:04.5Z",
+        "poolUuid": UUID,
+    }))
+}
+
+/// Returns the status of a group that is cut.
+async fn cut_together(api: &Api, object: &Value) -> Result<Value, Refused> {
+    let group = object["metadata"]["name"].as_str().unwrap();
+    let mut members = Vec::new();
+    for (number, source) in object["spec"]["sources"].as_array().unwrap().iter().enumerate() {
+        let of = api.get(&path(&format!("volumes/{}", source.as_str().unwrap()))).await?;
+        members.push(json!({
+            "id": format!("{group}-{number}"),
+            "source": source,
+            "bytes": of["status"]["bytes"],
+            "content": of["spec"]["content"],
+            "blockSize": of["spec"]["blockSize"],
+        }));
+    }
+    Ok(json!({
+        "phase": "Ready",
+        "observedGeneration": object["metadata"]["generation"],
+        "created": "2026-11-26T07:27:04.5Z",
+        "poolUuid": UUID,
+        "members": members,
+    }))
 }
 
 /// Returns the status of a volume that is as it is wished.
