@@ -13,6 +13,8 @@
 
 mod capacity;
 mod changes;
+mod contents;
+mod enforcer;
 mod ensured;
 pub mod faulty;
 mod figures;
@@ -32,6 +34,8 @@ use async_trait::async_trait;
 
 pub use capacity::Capacity;
 pub use changes::{Changes, Part};
+pub use contents::Contents;
+pub use enforcer::Enforcer;
 pub use ensured::Ensured;
 pub use figures::{PoolFigures, VolumeFigures};
 pub use local::{Attached, Device, Hold, Local};

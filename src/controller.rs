@@ -18,7 +18,6 @@ mod snapshot;
 mod validate;
 
 pub(crate) use delete::known;
-pub use modify::Enforcer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::backend::{Pool, Pools};
+use crate::backend::{Enforcer, Pool, Pools};
 use crate::csi::v1;
 use crate::csi::v1::controller_service_capability::{Rpc, Type, rpc};
 use crate::locks::Locks;

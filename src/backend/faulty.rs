@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Import, Imported, Local,
-    Part, PoolFigures, Snapshots, Transfer,
+    Attached, Backend, Capacity, Changes, Contents, Device, Ensured, Groups, Hold, Import,
+    Imported, Local, Part, PoolFigures, Snapshots, Transfer,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
@@ -141,6 +142,14 @@ impl Backend for Faulty {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Local for Faulty {
+    fn uuid(&self) -> Result<Uuid> {
+        self.inner.uuid()
+    }
+
+    async fn contents(&self) -> Result<Contents> {
+        self.call(self.inner.contents()).await
+    }
+
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         self.call(self.inner.figures(most)).await
     }

@@ -11,6 +11,8 @@ pub struct PoolFigures {
     pub provisioning: &'static str,
     /// Its size.
     pub capacity: Bytes,
+    /// What it may promise in all: less than its size by what it keeps back, or more where it is thin.
+    pub promisable: Bytes,
     /// What its volumes and snapshots may grow to.
     pub promised: Bytes,
     /// What can still be promised.
@@ -19,6 +21,10 @@ pub struct PoolFigures {
     pub used: Bytes,
     /// What can still be written to it.
     pub free: Bytes,
+    /// Whether others may fill the same file system, so that no more than what is free can be promised.
+    pub shared: bool,
+    /// Whether so little is free that nothing new is promised.
+    pub low: bool,
     /// How many volumes it has, whether their records can be read or not.
     pub volumes: usize,
     /// How many snapshots, likewise.

@@ -50,14 +50,15 @@ mod uses;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 pub use record::Flaw;
 pub use settings::{Percent, Place, Provisioning, Ratio, Settings, WhenFull};
 pub use shelf::Damaged;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
-    Snapshots, Transfer,
+    Attached, Backend, Capacity, Changes, Contents, Device, Ensured, Groups, Hold, Local,
+    PoolFigures, Snapshots, Transfer,
 };
 use crate::error::Result;
 use crate::fs;
@@ -95,6 +96,7 @@ pub fn least_size(content: Content) -> Bytes {
 #[derive(Debug)]
 pub struct ImagePool {
     settings: Settings,
+    uuid: Uuid,
     located: Located,
     store: Arc<Store>,
     ledger: Arc<Ledger>,
@@ -213,6 +215,19 @@ impl Backend for ImagePool {
 
 #[async_trait]
 impl Local for ImagePool {
+    fn uuid(&self) -> Result<Uuid> {
+        Ok(self.uuid)
+    }
+
+    async fn contents(&self) -> Result<Contents> {
+        let alone = self.snapshots.ids().into_iter().filter(|id| id.group().is_none());
+        Ok(Contents {
+            volumes: self.volumes.ids(),
+            snapshots: alone.collect(),
+            groups: self.groups.ids(),
+        })
+    }
+
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         Ok(self.figures_of_pool(most).await?)
     }

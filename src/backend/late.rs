@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
-    Snapshots, Transfer, image,
+    Attached, Backend, Capacity, Changes, Contents, Device, Ensured, Groups, Hold, Local,
+    PoolFigures, Snapshots, Transfer, image,
 };
 use crate::error::{Error, Result};
 use crate::volume::{
@@ -162,6 +163,14 @@ impl Backend for Late {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Local for Late {
+    fn uuid(&self) -> Result<Uuid> {
+        self.there()?.uuid()
+    }
+
+    async fn contents(&self) -> Result<Contents> {
+        self.there()?.contents().await
+    }
+
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         self.there()?.figures(most).await
     }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
-use super::{Backend, Ensured, PoolFigures, Transfer};
+use super::{Backend, Contents, Ensured, PoolFigures, Transfer};
 use crate::error::Result;
 use crate::sys::device::DeviceNumber;
 use crate::volume::{Bytes, Condition, StorageCondition, Unwell, VolumeId};
@@ -13,6 +14,13 @@ use crate::volume::{Bytes, Condition, StorageCondition, Unwell, VolumeId};
 /// A pool whose data is on this node.
 #[async_trait]
 pub trait Local: Backend {
+    /// Returns the random UUID that the pool got when it was made, by which it is told from any other in its place.
+    /// Asks nobody.
+    fn uuid(&self) -> Result<Uuid>;
+
+    /// Returns everything that is real in the pool. Takes no lock of a volume.
+    async fn contents(&self) -> Result<Contents>;
+
     /// Returns what the pool is in numbers, and those of its first `most` volumes. Takes no lock of a volume; whoever
     /// asks gives up waiting when the pool's disk hangs.
     async fn figures(&self, most: usize) -> Result<PoolFigures>;

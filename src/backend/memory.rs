@@ -11,10 +11,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{
-    Attached, Backend, Capacity, Changes, Device, Ensured, Groups, Hold, Local, PoolFigures,
-    Snapshots, VolumeFigures,
+    Attached, Backend, Capacity, Changes, Contents, Device, Ensured, Groups, Hold, Local,
+    PoolFigures, Snapshots, VolumeFigures,
 };
 use crate::error::{Error, Noun, Result};
 use crate::host::simulated::Simulated;
@@ -28,6 +29,7 @@ use crate::volume::{
 #[derive(Debug)]
 pub struct Memory {
     name: String,
+    uuid: Uuid,
     size: Bytes,
     state: Mutex<State>,
     host: Simulated,
@@ -55,7 +57,8 @@ impl Hold for Nothing {}
 impl Memory {
     /// Returns an empty pool whose devices appear on the simulated node.
     pub fn new(name: &str, size: Bytes, host: Simulated) -> Self {
-        Self { name: name.to_owned(), size, state: Mutex::default(), host, tells: None }
+        let (name, uuid) = (name.to_owned(), Uuid::new_v4());
+        Self { name, uuid, size, state: Mutex::default(), host, tells: None }
     }
 
     /// Lets somebody else tell of the blocks of the snapshots. A simulated volume has none, so a memory pool
@@ -229,6 +232,21 @@ impl Backend for Memory {
 
 #[async_trait]
 impl Local for Memory {
+    /// What was in memory is gone with the process, so that each process has another pool.
+    fn uuid(&self) -> Result<Uuid> {
+        Ok(self.uuid)
+    }
+
+    async fn contents(&self) -> Result<Contents> {
+        let state = self.state();
+        let alone = state.snapshots.keys().filter(|id| id.group().is_none());
+        Ok(Contents {
+            volumes: state.volumes.keys().cloned().collect(),
+            snapshots: alone.cloned().collect(),
+            groups: state.groups.keys().cloned().collect(),
+        })
+    }
+
     async fn figures(&self, most: usize) -> Result<PoolFigures> {
         let state = self.state();
         let promised = state.promised();
@@ -237,10 +255,13 @@ impl Local for Memory {
             kind: "memory",
             provisioning: "thick",
             capacity: self.size,
+            promisable: self.size,
             promised,
             available,
             used: promised,
             free: available,
+            shared: false,
+            low: false,
             volumes: state.volumes.len(),
             snapshots: state.snapshots.len(),
             damaged: 0,

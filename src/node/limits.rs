@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::volume::{At, Here};
-use crate::backend::{Device, Registry};
-use crate::controller::Enforcer;
+use crate::backend::{Device, Enforcer, Registry};
 use crate::error::Result;
 use crate::host::{Enforcement, Host};
 use crate::locks::Locks;

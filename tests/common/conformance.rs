@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU64;
 
-use orlop::backend::{Backend, Ensured};
+use orlop::backend::{Backend, Contents, Ensured, Local};
 use orlop::error::Error;
 use orlop::volume::{
     AccessMode, Asked, Attachment, BlockSize, Bytes, Content, FsType, Group, Limits, Name,
@@ -257,6 +257,27 @@ pub async fn groups_come_and_go_as_one(backend: &dyn Backend) {
     is_empty(backend).await;
 }
 
+/// What is in the pool is told by its ids, each once; a member of a group is told with its group.
+pub async fn contents_are_all_there_is(pool: &dyn Local) {
+    assert_eq!(pool.contents().await.unwrap(), Contents::default());
+    let (one, snapshot) = (xfs("one"), cut("cut", &xfs("one").id));
+    let group = group_of("nightly", &[&one]);
+    pool.create(&one).await.unwrap();
+    pool.snapshots().unwrap().cut(&snapshot).await.unwrap();
+    pool.groups().unwrap().cut(&group).await.unwrap();
+    let expected = Contents {
+        volumes: [one.id.clone()].into(),
+        snapshots: [snapshot.id.clone()].into(),
+        groups: [group.id.clone()].into(),
+    };
+    assert_eq!(pool.contents().await.unwrap(), expected);
+    assert_eq!(pool.uuid().unwrap(), pool.uuid().unwrap());
+    pool.groups().unwrap().delete(&group.id).await.unwrap();
+    pool.snapshots().unwrap().delete(&snapshot.id).await.unwrap();
+    pool.delete(&one.id).await.unwrap();
+    assert_eq!(pool.contents().await.unwrap(), Contents::default());
+}
+
 /// A group that exists otherwise, or cannot be cut as a whole, changes nothing.
 pub async fn a_group_is_whole_or_not_there(backend: &dyn Backend) {
     let groups = backend.groups().unwrap();
@@ -311,7 +332,7 @@ pub async fn capacity_is_honest(backend: &dyn Backend) {
 }
 
 /// Every function of the suite.
-pub async fn all(backend: &dyn Backend) {
+pub async fn all(backend: &dyn Local) {
     create_find_delete_twice(backend).await;
     an_id_that_exists_otherwise_differs(backend).await;
     expand_is_idempotent(backend).await;
@@ -320,6 +341,7 @@ pub async fn all(backend: &dyn Backend) {
     sources_and_copies_go_in_any_order(backend).await;
     snapshots_are_of_their_source(backend).await;
     groups_come_and_go_as_one(backend).await;
+    contents_are_all_there_is(backend).await;
     a_group_is_whole_or_not_there(backend).await;
     capacity_is_honest(backend).await;
 }

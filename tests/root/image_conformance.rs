@@ -28,6 +28,7 @@ fn keeps_the_contract(disk: &Disk, settings: Settings) {
         conformance::sources_and_copies_go_in_any_order(pool).await;
         conformance::snapshots_are_of_their_source(pool).await;
         conformance::groups_come_and_go_as_one(pool).await;
+        conformance::contents_are_all_there_is(pool).await;
         pool.settled().await;
         conformance::a_group_is_whole_or_not_there(pool).await;
         // What is deleted counts until its blocks are free: of that this one wants to know nothing.

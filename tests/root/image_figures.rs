@@ -31,6 +31,8 @@ fn the_figures_are_those_of_the_disk() {
         assert_eq!(figures.capacity, Bytes(usage.total_bytes));
         assert_eq!(figures.promised, Bytes::mib(300 + 64 + 16));
         assert_eq!(figures.available, Bytes(2 * usage.total_bytes).less(figures.promised));
+        assert_eq!(figures.promisable, Bytes(2 * usage.total_bytes));
+        assert_eq!((figures.shared, figures.low), (false, false));
         // The ballast may still be being written.
         assert!(figures.used > Bytes::ZERO && figures.used <= figures.capacity);
         assert!(figures.free > Bytes::ZERO && figures.free < figures.capacity);

@@ -29,17 +29,19 @@ impl ImagePool {
             Ok((located.space()?, used, each))
         })
         .await?;
+        let is_thin = self.settings.provisioning != Provisioning::Thick;
         Ok(PoolFigures {
             kind: "image",
-            provisioning: match self.settings.provisioning {
-                Provisioning::Thick => "thick",
-                Provisioning::Thin(_) => "thin",
-            },
+            provisioning: if is_thin { "thin" } else { "thick" },
             capacity: space.total,
+            promisable: self.ledger.limit(space),
             promised: self.ledger.promised(),
             available: self.ledger.available(space),
             used,
             free: space.free,
+            // A thin pool promises what is not free, and a thick one has set aside what it promised.
+            shared: !is_thin && space.shared,
+            low: is_thin && self.ledger.is_low(space),
             volumes: self.volumes.count(),
             snapshots: self.snapshots.count(),
             damaged: self.damaged().len(),

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use linux_raw_sys::general::BTRFS_SUPER_MAGIC;
+use uuid::Uuid;
 
 use super::ballast::Ballast;
 use super::cleaner::{Cleaner, Place, Rubbish};
@@ -32,6 +33,7 @@ use crate::volume::{Bytes, GroupId, SnapshotId, VolumeId};
 
 /// A pool of which we are the one owner, and what lies in it.
 struct Opened {
+    uuid: Uuid,
     store: Store,
     owner: DirLock,
     reflink: bool,
@@ -67,7 +69,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         let (settings, located) = (settings.clone(), located.clone());
         blocking(move || read(&settings, &located)).await?
     };
-    let Opened { store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish } =
+    let Opened { uuid, store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish } =
         opened;
     for lost in volumes.lost.iter().chain(&snapshots.lost) {
         tracing::error!(pool = settings.name, "{lost}");
@@ -87,6 +89,7 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
         snapshots: Arc::new(Shelf::new(shelf.clone(), snapshots)),
         groups: Arc::new(Shelf::new(shelf, groups)),
         settings,
+        uuid,
         located,
         store,
         ledger,
@@ -108,10 +111,11 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
 fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     let root = Dir::open(&located.root)?;
     let owner = own(&root, settings)?;
-    match Identity::read(&root)? {
-        Some(identity) => identity.check(settings)?,
+    let identity = match Identity::read(&root)? {
+        Some(identity) => identity,
         None => make(&root, settings)?,
-    }
+    };
+    identity.check(settings)?;
     memory::remember(settings)?;
     ensure_directories(&root)?;
     check_file_system(&located.root, settings)?;
@@ -126,7 +130,8 @@ fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     ceased::finish(store.parent::<GroupId>(), &groups.ceased);
     bury_orphans(&store, &mut snapshots, &groups);
     let rubbish = rubbish(&store)?;
-    Ok(Opened { store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish })
+    let uuid = identity.uuid;
+    Ok(Opened { uuid, store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish })
 }
 
 /// Locks the pool's directory: two drivers would each promise the same space.
@@ -142,7 +147,7 @@ pub(super) fn own(root: &Dir, settings: &Settings) -> Result<DirLock> {
 }
 
 /// Makes a new pool. `pool.json` comes last: without it nothing was made yet.
-fn make(root: &Dir, settings: &Settings) -> Result<()> {
+fn make(root: &Dir, settings: &Settings) -> Result<Identity> {
     // What has our names may be somebody else's, and what lies in `new` and `trash` is removed.
     for name in layout::DIRECTORIES {
         let is_free = |names: Vec<OsString>| names.is_empty();
@@ -157,7 +162,9 @@ fn make(root: &Dir, settings: &Settings) -> Result<()> {
     memory::check_is_new(settings)?;
     ensure_directories(root)?;
     fault::point("make pool: directories");
-    Identity::new(settings).write(root)
+    let identity = Identity::new(settings);
+    identity.write(root)?;
+    Ok(identity)
 }
 
 fn unmade(root: &Dir, name: &str) -> Error {

@@ -3,7 +3,7 @@
 //! An entry whose record cannot be read keeps its place here, so that its id is never given away and its size
 //! stays counted; it is read again whenever somebody asks for it, because an admin may have put it right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -98,6 +98,11 @@ impl<R: Record> Shelf<R> {
     /// Says whether there is such an id, with a readable record or without.
     pub(super) fn has(&self, id: &R::Id) -> bool {
         self.lock().contains_key(id)
+    }
+
+    /// Returns every id.
+    pub(super) fn ids(&self) -> BTreeSet<R::Id> {
+        self.lock().keys().cloned().collect()
     }
 
     /// Returns every id behind `after`, sorted, with the record that is known of it.

@@ -8,8 +8,9 @@ use tonic::service::Routes;
 
 use super::{Opened, Setup};
 use crate::admin::Admin;
+use crate::backend::Enforcer;
 use crate::config::Pool;
-use crate::controller::{self, Controller, Enforcer};
+use crate::controller::{self, Controller};
 use crate::csi::admin::admin_server::AdminServer;
 use crate::csi::v1::controller_server::ControllerServer;
 use crate::csi::v1::group_controller_server::GroupControllerServer;
