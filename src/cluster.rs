@@ -7,6 +7,7 @@
 mod ask;
 pub mod client;
 pub mod controller;
+pub mod node;
 pub mod objects;
 
 pub use ask::{Refused, ask};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::backend::Registry;
+use crate::backend::{Orphans, Registry};
 use crate::rpc::Calls;
 
 use page::{Page, State};
@@ -64,9 +64,9 @@ impl Exporter {
         self.address
     }
 
-    /// Tells that the driver answers calls now, with these pools.
-    pub fn is_ready(&self, pools: &Registry) {
-        self.page.open(pools);
+    /// Tells that the driver answers calls now, with these pools, in which there may be orphans.
+    pub fn is_ready(&self, pools: &Registry, orphans: Orphans) {
+        self.page.open(pools, orphans);
         self.page.set(State::Ready);
     }
 

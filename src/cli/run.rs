@@ -1,5 +1,6 @@
 //! The driver: pools, then sockets, then service until a signal, then the drain.
 
+mod clustered;
 mod routes;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use super::doctor;
 use super::failure::Failure;
 use super::options::DriverOptions;
 use super::pools::{self, Opened};
+use crate::backend::Orphans;
 use crate::config::{Config, Endpoint, NodeId};
 use crate::locks::Locks;
 use crate::logging::{self, Levels};
@@ -43,11 +45,12 @@ struct Setup {
 }
 
 /// What is seen of the driver, and set, from outside.
-#[derive(Debug)]
 struct Outside {
     levels: Levels,
     calls: Calls,
     exporter: Option<Exporter>,
+    /// The way to the API server, where this is a node of a cluster.
+    cluster: Option<kube::Client>,
 }
 
 /// Serves until a signal asks it to stop.
@@ -60,9 +63,10 @@ pub(super) async fn run(mode: Mode, options: DriverOptions) -> Result<ExitCode, 
     let calls = Calls::default();
     let exporter = setup.exporter(&calls).await?;
     tokio::select! {
-        opened = setup.open() => {
-            let outside = Outside { levels, calls, exporter };
-            setup.serve(opened?, outside, signals).await
+        opened = async { Ok::<_, Failure>((setup.cluster_of_node().await?, setup.open().await?)) } => {
+            let (cluster, opened) = opened?;
+            let outside = Outside { levels, calls, exporter, cluster };
+            setup.serve(opened, outside, signals).await
         }
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before it was ready");
@@ -134,7 +138,7 @@ impl Setup {
     async fn serve(
         self,
         opened: Opened,
-        Outside { levels, calls, exporter }: Outside,
+        Outside { levels, calls, exporter, cluster }: Outside,
         mut signals: Stops,
     ) -> Result<ExitCode, Failure> {
         // Only now: whoever can connect is answered.
@@ -142,13 +146,18 @@ impl Setup {
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
         let (locks, stop) = (Locks::default(), CancellationToken::new());
         let pools = opened.pools.clone();
-        let routes = routes::of(&self, opened, &locks, levels);
+        let orphans = Orphans::default();
+        let limiter = routes::limiter(&self, &opened, &locks);
+        let node = cluster.zip(limiter.clone()).map(|(client, enforcer)| {
+            self.fulfil(client, opened.pools.clone(), &locks, enforcer, orphans.clone())
+        });
+        let routes = routes::of(&self, opened, &locks, limiter, levels);
         let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
         let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
         let mut serving = tokio::spawn(async move { tokio::try_join!(csi, admin).map(|_| ()) });
 
         if let Some(exporter) = &exporter {
-            exporter.is_ready(&pools);
+            exporter.is_ready(&pools, orphans);
         }
         let pools: Vec<&str> = self.config.pools.iter().map(|pool| pool.name.as_str()).collect();
         tracing::info!(
@@ -166,12 +175,18 @@ impl Setup {
             exporter.is_stopping();
         }
         let drain = Drain { stop, calls, locks, grace: self.config.shutdown_grace };
-        let ended = drain.run(finish(serving), signals.next()).await;
+        let grace = drain.grace;
+        let stop_node = async {
+            let Some(node) = &node else { return true };
+            tokio::time::timeout(grace, node.stop()).await.is_ok()
+        };
+        let (ended, node_ended) =
+            tokio::join!(drain.run(finish(serving), signals.next()), stop_node);
         // A copy that takes longer than the grace must not leave its volume frozen until the next start.
         blocking(freeze::thaw_all).await;
         match ended {
-            Ended::Cleanly => Ok(ExitCode::SUCCESS),
-            Ended::Unfinished => Ok(ExitCode::FAILURE),
+            Ended::Cleanly if node_ended => Ok(ExitCode::SUCCESS),
+            Ended::Cleanly | Ended::Unfinished => Ok(ExitCode::FAILURE),
         }
     }
 }

@@ -14,6 +14,7 @@
 )]
 #![expect(clippy::duplicated_attributes, reason = "many printer columns have the same type")]
 
+mod answer;
 mod asked;
 mod attachment;
 mod crds;
@@ -23,6 +24,7 @@ mod group;
 mod health;
 mod home;
 mod instant;
+mod lean;
 mod limits;
 mod pool;
 mod reading;
@@ -32,6 +34,7 @@ mod source;
 mod volume;
 mod wish;
 
+pub use answer::{Answer, Common};
 pub use asked::Asked;
 pub use attachment::Attachment;
 pub use crds::crds;
@@ -40,6 +43,7 @@ pub use feature::{Feature, unknown};
 pub use group::{GroupSnapshot, GroupSnapshotSpec, GroupSnapshotStatus, Member};
 pub use health::{Condition, HEALTHY, conditions, health, storage_conditions, storage_health};
 pub use home::Home;
+pub use lean::{Lean, Parts};
 pub use limits::Limits;
 pub use pool::{LeastBytes, Orphan, Pool, PoolSpec, PoolStatus};
 pub use snapshot::{Snapshot, SnapshotSpec, SnapshotStatus};

@@ -9,7 +9,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::gather::{self, Asked};
 use super::pools::Pools;
-use crate::backend;
+use crate::backend::{self, Orphans};
 use crate::rpc::Calls;
 
 /// What every name begins with.
@@ -31,7 +31,7 @@ pub(super) enum State {
 pub(super) struct Page {
     calls: Calls,
     most: usize,
-    pools: OnceLock<Vec<Asked>>,
+    pools: OnceLock<(Vec<Asked>, Orphans)>,
     state: AtomicU8,
 }
 
@@ -45,8 +45,8 @@ impl Page {
     }
 
     /// Adds the pools, once.
-    pub(super) fn open(&self, pools: &backend::Registry) {
-        self.pools.get_or_init(|| gather::unasked(pools));
+    pub(super) fn open(&self, pools: &backend::Registry, orphans: Orphans) {
+        self.pools.get_or_init(|| (gather::unasked(pools), orphans));
     }
 
     /// Notes how far the driver has come.
@@ -65,8 +65,10 @@ impl Page {
 
     /// Returns the figures of this moment as OpenMetrics text.
     pub(super) async fn text(&self) -> Result<String, std::fmt::Error> {
-        let pools = self.pools.get().map(Vec::as_slice).unwrap_or_default();
-        let pools = Pools::new(gather::gather(pools, self.most).await, self.most);
+        let open = self.pools.get();
+        let pools = open.map(|(pools, _)| pools.as_slice()).unwrap_or_default();
+        let orphans = open.map(|(_, orphans)| orphans.counts()).unwrap_or_default();
+        let pools = Pools::new(gather::gather(pools, self.most).await, orphans, self.most);
         let mut registry = Registry::with_prefix(PREFIX);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);

@@ -1,5 +1,6 @@
 //! The figures of the pools, as metrics.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -14,7 +15,9 @@ use crate::backend::PoolFigures;
 /// What was gathered for one scrape.
 #[derive(Debug)]
 pub(super) struct Pools {
-    pools: Vec<Answer>,
+    answers: Vec<Answer>,
+    /// How many orphans each has that was looked at.
+    orphans: BTreeMap<String, usize>,
     /// How many volumes may be shown in all.
     most: usize,
 }
@@ -39,13 +42,13 @@ const OF_POOLS: [(Metric, Value); 9] = [
 
 impl Pools {
     /// Returns what was gathered, of which at most `most` volumes are shown.
-    pub(super) fn new(pools: Vec<Answer>, most: usize) -> Self {
-        Self { pools, most }
+    pub(super) fn new(answers: Vec<Answer>, orphans: BTreeMap<String, usize>, most: usize) -> Self {
+        Self { answers, orphans, most }
     }
 
     /// Returns the pools that answered.
     fn answered(&self) -> impl Iterator<Item = (&str, &PoolFigures)> {
-        self.pools.iter().filter_map(|one| Some((one.pool.as_str(), one.figures.as_deref()?)))
+        self.answers.iter().filter_map(|one| Some((one.pool.as_str(), one.figures.as_deref()?)))
     }
 
     /// Returns the volumes that are shown.
@@ -56,7 +59,7 @@ impl Pools {
     }
 
     fn encode_pools(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let up = self.pools.iter();
+        let up = self.answers.iter();
         let up = up.map(|one| ([("pool", one.pool.as_str())], u64::from(one.figures.is_some())));
         gauges(to, &count("pool_up", "Whether the pool answered this scrape in time"), up)?;
         let info = self.answered().map(|(name, of)| {
@@ -67,7 +70,10 @@ impl Pools {
             let values = self.answered().map(|(name, of)| ([("pool", name)], value(of)));
             gauges(to, metric, values)?;
         }
-        Ok(())
+        let of = |pool: &str| self.orphans.get(pool).copied().unwrap_or_default() as u64;
+        let orphans = self.answers.iter().map(|one| ([("pool", one.pool.as_str())], of(&one.pool)));
+        let help = "Things in the pool without an object in the cluster";
+        gauges(to, &count("pool_orphans", help), orphans)
     }
 
     fn encode_volumes(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -83,7 +89,7 @@ impl Pools {
 impl Collector for Pools {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_pools(&mut encoder)?;
-        health::encode(&self.pools, self.most, &mut encoder)?;
+        health::encode(&self.answers, self.most, &mut encoder)?;
         self.encode_volumes(&mut encoder)
     }
 }

@@ -32,6 +32,8 @@ mod doctor;
 #[path = "../common/driver.rs"]
 mod driver;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod page;

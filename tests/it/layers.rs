@@ -21,7 +21,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("host", &["backend", "error", "fs", "sys", "volume"]),
     ("config", &["backend", "volume"]),
     ("identity", &["csi"]),
-    ("cluster", &["backend", "deadline", "error", "volume"]),
+    ("cluster", &["backend", "deadline", "error", "fault", "locks", "volume"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
     ("metrics", &["backend", "error", "host", "rpc", "volume"]),

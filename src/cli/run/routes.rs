@@ -40,15 +40,25 @@ pub(super) struct Served {
     pub(super) admin: Routes,
 }
 
+/// Returns what enforces the limits of volumes, where that is this process.
+pub(super) fn limiter(setup: &Setup, opened: &Opened, locks: &Locks) -> Option<Arc<Limiter>> {
+    (setup.mode != Mode::Controller)
+        .then(|| Limiter::start(opened.pools.clone(), Arc::clone(&opened.host), locks.clone()))
+}
+
 /// Returns the services of the mode, which share the pools and the locks.
-pub(super) fn of(setup: &Setup, opened: Opened, locks: &Locks, levels: Levels) -> Served {
+pub(super) fn of(
+    setup: &Setup,
+    opened: Opened,
+    locks: &Locks,
+    limiter: Option<Arc<Limiter>>,
+    levels: Levels,
+) -> Served {
     // The pools are open before anything is answered, so whoever gets an answer gets this one.
     let ready = Arc::new(AtomicBool::new(true));
     let mut csi = Routes::builder();
     let identity = Identity::new(ready).telling_changes(tells_changes(setup, &opened));
     csi.add_service(IdentityServer::new(identity));
-    let limiter = (setup.mode != Mode::Controller)
-        .then(|| Limiter::start(opened.pools.clone(), Arc::clone(&opened.host), locks.clone()));
     if setup.mode != Mode::Node {
         let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
         let controller = controller(setup, &opened, locks, enforcer);

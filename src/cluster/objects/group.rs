@@ -127,7 +127,7 @@ pub struct Member {
     pub block_size: u32,
 }
 
-wish!(GroupSnapshot, GroupId);
+wish!(GroupSnapshot, GroupId, GroupSnapshotStatus);
 
 // === impl GroupSnapshot ===
 

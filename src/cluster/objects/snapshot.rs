@@ -114,7 +114,7 @@ pub struct SnapshotStatus {
     pub conditions: Vec<Condition>,
 }
 
-wish!(Snapshot, SnapshotId);
+wish!(Snapshot, SnapshotId, SnapshotStatus);
 
 // === impl Snapshot ===
 

@@ -144,7 +144,7 @@ pub struct VolumeStatus {
     pub conditions: Vec<Condition>,
 }
 
-wish!(Volume, VolumeId);
+wish!(Volume, VolumeId, VolumeStatus);
 
 // === impl Volume ===
 

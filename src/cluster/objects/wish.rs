@@ -1,14 +1,13 @@
 //! What all wishes have in common, whatever they wish for.
 
 use std::fmt;
+use std::str::FromStr;
 
-use kube::Resource;
-use kube::core::ClusterResourceScope;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Home};
+use super::{Answer, Failure, Home, Parts};
 use crate::error::Result;
 
 /// How far the node has come: it is Making it, and something may be there already; it is Ready; or it has Failed, and
@@ -28,18 +27,11 @@ pub enum Phase {
 }
 
 /// A wish of the controller to a node.
-pub trait Wish:
-    Resource<DynamicType = (), Scope = ClusterResourceScope>
-    + Clone
-    + fmt::Debug
-    + Serialize
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
+pub trait Wish: Parts + Serialize + DeserializeOwned {
     /// What names it.
-    type Id;
+    type Id: Clone + Ord + fmt::Display + FromStr + Send + Sync + 'static;
+    /// What its node answers.
+    type Status: Answer;
 
     /// Returns the id, which is the object's name.
     fn id(&self) -> Result<Self::Id>;
@@ -62,6 +54,14 @@ pub trait Wish:
     /// Returns the generation of the wish that the status answers.
     fn observed_generation(&self) -> Option<i64>;
 
+    /// Returns what the node has answered, if it has.
+    fn status(&self) -> Option<&Self::Status>;
+
+    /// Returns whether it has ever been real.
+    fn is_made(&self) -> bool {
+        self.status().is_some_and(|status| status.created().is_some())
+    }
+
     /// Returns whether the status answers the wish as it is now.
     fn is_answered(&self) -> bool {
         self.observed_generation().is_some_and(|seen| Some(seen) >= self.meta().generation)
@@ -70,9 +70,12 @@ pub trait Wish:
 
 /// Implements [`Wish`] for a kind whose spec and status have the keys that all have.
 macro_rules! wish {
-    ($kind:ty, $id:ty) => {
+    ($kind:ty, $id:ty, $status:ty) => {
+        $crate::cluster::objects::answer::answer!($status);
+
         impl $crate::cluster::objects::Wish for $kind {
             type Id = $id;
+            type Status = $status;
 
             fn id(&self) -> $crate::error::Result<$id> {
                 let name = self.metadata.name.as_deref().unwrap_or_default();
@@ -102,6 +105,10 @@ macro_rules! wish {
 
             fn observed_generation(&self) -> Option<i64> {
                 self.status.as_ref()?.observed_generation
+            }
+
+            fn status(&self) -> Option<&$status> {
+                self.status.as_ref()
             }
         }
     };

@@ -1,0 +1,103 @@
+//! What is told where a wish cannot be fulfilled, and whether it is tried again.
+
+use super::{Next, Step};
+use crate::cluster::Refused;
+use crate::cluster::node::Shared;
+use crate::cluster::node::kind::Kind;
+use crate::cluster::node::tell::what;
+use crate::cluster::objects::{Answer, Failure, Phase, conditions};
+use crate::error::{Error, Meaning};
+use crate::volume::{Condition, Timestamp};
+
+/// Tells why the wish cannot be fulfilled. What was to be made, and never was, has failed for good with that.
+pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Error) -> Step {
+    match error.meaning() {
+        Meaning::Pending => return Ok(Next::Soon),
+        Meaning::Unreachable => return Ok(Next::Later),
+        Meaning::Invalid
+        | Meaning::NotFound
+        | Meaning::Differs
+        | Meaning::OutOfRange
+        | Meaning::Exhausted
+        | Meaning::Elsewhere
+        | Meaning::TooManyAttached
+        | Meaning::InUse
+        | Meaning::Unfit
+        | Meaning::BadToken
+        | Meaning::Unsupported
+        | Meaning::Absent
+        | Meaning::Internal => {}
+    }
+    let has_failed = !object.is_made() && !object.is_to_be_deleted();
+    let mut status = object.status().cloned().unwrap_or_default();
+    let common = status.common();
+    if has_failed {
+        *common.phase = Some(Phase::Failed);
+    }
+    *common.observed_generation = object.meta().generation;
+    *common.error = Some(Failure::from(&error));
+    if shared.tell(object, status).await? {
+        tracing::info!(why = error.sentence(), "{} is not as wished", what(object));
+    }
+    Ok(if has_failed { Next::Nothing } else { again(&error) })
+}
+
+/// Tells that nothing is there of what was there. It is never made again: that would hide what was lost.
+pub(super) async fn lost<K: Kind>(shared: &Shared, object: &mut K, lost: Condition) -> Step {
+    let mut status = object.status().cloned().unwrap_or_default();
+    let error = Failure::from(&Error::unfit(lost.message.clone()));
+    let told = conditions(&[lost], status.conditions(), Timestamp::now());
+    let common = status.common();
+    *common.conditions = told;
+    *common.observed_generation = object.meta().generation;
+    *common.error = Some(error);
+    if shared.tell(object, status).await? {
+        tracing::error!("{} is lost", what(object));
+    }
+    Ok(Next::Nothing)
+}
+
+/// A pool that is not there may come, and nobody knows what is in it until then.
+pub(super) async fn wait_for_the_pool<K: Kind>(
+    shared: &Shared,
+    object: &mut K,
+    absent: Error,
+) -> Step {
+    // It may have been made, by a driver that was killed before it could tell.
+    let is_begun = !object.is_made() && object.phase() == Some(Phase::Making);
+    if is_begun || (object.is_made() && object.is_answered()) {
+        return Ok(Next::Later);
+    }
+    refuse(shared, object, absent).await
+}
+
+/// Removes the object, of whose data nothing is left here.
+pub(super) async fn remove_object<K: Kind>(shared: &Shared, object: &K) -> Step {
+    match shared.remove_object(object).await {
+        // Another one has its name by now.
+        Ok(()) | Err(Refused::Stale) => Ok(Next::Gone),
+        Err(other) => Err(other),
+    }
+}
+
+/// Returns what comes after an error that was told: the same again where that can help.
+pub(super) fn again(error: &Error) -> Next {
+    match error.meaning() {
+        Meaning::Pending => Next::Soon,
+        Meaning::InUse
+        | Meaning::Exhausted
+        | Meaning::Absent
+        | Meaning::Unreachable
+        | Meaning::TooManyAttached
+        | Meaning::Internal
+        // A record that cannot be read may be put right.
+        | Meaning::Unfit => Next::Later,
+        Meaning::Invalid
+        | Meaning::NotFound
+        | Meaning::Differs
+        | Meaning::OutOfRange
+        | Meaning::Elsewhere
+        | Meaning::BadToken
+        | Meaning::Unsupported => Next::Nothing,
+    }
+}

@@ -1,0 +1,7 @@
+//! A node fulfils what is wished for its pools, and nothing else. The tests write the wishes themselves.
+
+mod copies;
+mod orphans;
+mod pools;
+mod site;
+mod volumes;

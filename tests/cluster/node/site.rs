@@ -1,0 +1,169 @@
+//! A node of a test: a real driver with a pool of its own, and what the test asks of the API.
+
+use std::path::PathBuf;
+
+use orlop::cluster::objects::{Home, Parts, Pool, Volume};
+use orlop::volume::{
+    Asked, BlockSize, Bytes, Content, FsType, Limits, Name, NewSnapshot, NewVolume, SnapshotId,
+    VolumeId,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::rig::{Mark, Process, Refused, Rig};
+
+/// A node, and the pool `fast` on it.
+pub(crate) struct Site {
+    pub(crate) rig: Rig,
+    pub(crate) node: String,
+    kubeconfig: PathBuf,
+    pool: Value,
+}
+
+/// Returns where the object is.
+pub(crate) fn path<K: Parts>(name: &str) -> String {
+    format!("{}/{name}", K::url_path(&(), None))
+}
+
+// === impl Site ===
+
+impl Site {
+    /// Returns a node of this name with a pool in memory, and with the rights that a node has.
+    pub(crate) async fn simulated(rig: &Rig, node: &str) -> Self {
+        let pool = json!({ "name": "fast", "kind": "memory", "size": "10Gi" });
+        Self::with(rig, node, pool).await
+    }
+
+    /// Returns a node of this name with this pool.
+    pub(crate) async fn with(rig: &Rig, node: &str, pool: Value) -> Self {
+        rig.with_orlop().await;
+        rig.node(node).await;
+        let kubeconfig = rig.kubeconfig(&rig.orlop_node(node).await);
+        Self { rig: rig.clone(), node: node.to_owned(), kubeconfig, pool }
+    }
+
+    /// Starts the driver.
+    pub(crate) async fn start(&self) -> Process {
+        let settings = json!({
+            "nodeId": self.node,
+            "pools": [self.pool],
+            "cluster": { "kubeconfig": self.kubeconfig },
+        });
+        let driver = self.rig.orlop("node", &self.node, settings);
+        let process = self.rig.spawn(&self.node, driver.command);
+        self.rig.until_it_listens(&driver.socket).await;
+        process
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        Home::new(&*self.node, "fast")
+    }
+
+    /// Returns a wish for a volume of this node, which others do not have.
+    pub(crate) fn wanted(&self, name: &str) -> NewVolume {
+        let name = self.name(name);
+        NewVolume {
+            id: VolumeId::of(&name),
+            name,
+            size: Bytes::gib(1),
+            asked: Asked { required: Some(Bytes::gib(1)), limit: None },
+            content: Content::FileSystem(FsType::Xfs),
+            block_size: BlockSize::default(),
+            limits: Limits::NONE,
+            source: None,
+        }
+    }
+
+    pub(crate) fn name(&self, name: &str) -> Name {
+        Name::parse(&format!("{name} of {}", self.node)).unwrap()
+    }
+
+    pub(crate) async fn post<K: Parts + Serialize>(&self, object: &K) -> Value {
+        self.rig.api.post(&K::url_path(&(), None), &json!(object)).await.unwrap()
+    }
+
+    /// Wishes for a volume.
+    pub(crate) async fn wish(&self, wanted: &NewVolume) {
+        self.post(&Volume::wish(wanted, &self.home())).await;
+    }
+
+    /// Returns the object, if there is one.
+    pub(crate) async fn get<K: Parts>(&self, name: &str) -> Option<Value> {
+        match self.rig.api.get(&path::<K>(name)).await {
+            Ok(found) => Some(found),
+            Err(Refused { code: 404, .. }) => None,
+            Err(refused) => panic!("{refused:?}"),
+        }
+    }
+
+    /// Changes what is wished.
+    pub(crate) async fn patch<K: Parts>(&self, name: &str, spec: Value) {
+        self.rig.api.patch(&path::<K>(name), &json!({ "spec": spec })).await.unwrap();
+    }
+
+    /// Lets objects be removed by hand, which a policy is against: only in a cluster that is the test's own.
+    pub(crate) async fn without_the_policy(&self) {
+        let group = "/apis/admissionregistration.k8s.io/v1";
+        let path = format!("{group}/validatingadmissionpolicybindings/orlop-deletion");
+        self.rig.api.delete(&path).await.unwrap();
+    }
+
+    /// Removes the object by hand, as soon as nothing is against it.
+    pub(crate) async fn remove_by_hand<K: Parts>(&self, name: &str) {
+        let removed = async || self.rig.api.delete(&path::<K>(name)).await.ok();
+        self.rig.until("nothing is against it", removed).await;
+    }
+
+    /// Waits until the Pool object is told, and returns it.
+    pub(crate) async fn pool(&self) -> Value {
+        self.until_pool("is told", |status| !status["orphanCount"].is_null()).await
+    }
+
+    /// Waits until the status of the Pool object is so.
+    pub(crate) async fn until_pool(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let name = self.home().object_name();
+        self.until::<Pool>(&name, what, |object| is_so(&object["status"])).await
+    }
+
+    /// Waits until the object is so.
+    pub(crate) async fn until<K: Parts>(
+        &self,
+        name: &str,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let look = async || self.get::<K>(name).await.filter(|object| is_so(object));
+        self.rig.until(&format!("{name} {what}"), look).await
+    }
+
+    /// Waits until the wish as it is now is answered, and returns the status.
+    pub(crate) async fn answered<K: Parts>(&self, name: &str) -> Value {
+        let is_answered = |object: &Value| {
+            let status = &object["status"];
+            status["observedGeneration"] == object["metadata"]["generation"]
+                && status["phase"] != "Making"
+        };
+        self.until::<K>(name, "is answered", is_answered).await["status"].clone()
+    }
+
+    pub(crate) async fn until_gone<K: Parts>(&self, name: &str) {
+        let is_gone = async || self.get::<K>(name).await.is_none().then_some(());
+        self.rig.until(&format!("{name} is gone"), is_gone).await;
+    }
+
+    /// Wishes that it be removed.
+    pub(crate) async fn delete<K: Parts>(&self, name: &str) {
+        self.patch::<K>(name, json!({ "delete": true })).await;
+    }
+
+    /// Returns how often the resource was written since, as `create volumes` or `patch volumes/status`.
+    pub(crate) fn writes_about(&self, mark: Mark, name: &str) -> Vec<String> {
+        let events = self.rig.audit().since(mark).into_iter();
+        let writes = events.filter(|one| one.is_a_write() && one.object_ref.name == name);
+        writes.map(|one| format!("{} {}", one.verb, one.object_ref.subresource)).collect()
+    }
+}
+
+pub(crate) fn new_snapshot(name: Name, source: &VolumeId) -> NewSnapshot {
+    NewSnapshot { id: SnapshotId::of(&name), name, source: source.clone() }
+}
