@@ -86,6 +86,9 @@ fn refused(doing: &str, status: &Status) -> Refused {
             format!("{}: the API server does not know who asks: look at the token", cannot(doing)),
             told,
         ),
+        403 if status.message.contains("ValidatingAdmissionPolicy") => {
+            Error::internal(format!("{}: a policy of the cluster refuses it", cannot(doing)), told)
+        }
         403 => Error::internal(
             format!("{}: a right is missing: give it to the role of this driver", cannot(doing)),
             told,
@@ -135,6 +138,12 @@ mod tests {
     async fn an_error_names_what_is_missing() {
         for (code, message, meaning, says) in [
             (403, "User \"u\" cannot get resource", Meaning::Internal, "a right is missing"),
+            (
+                403,
+                "volumes \"v\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: it is on node n2",
+                Meaning::Internal,
+                "a policy of the cluster refuses it",
+            ),
             (401, "Unauthorized", Meaning::Internal, "look at the token"),
             (404, "404 page not found", Meaning::Unfit, "orlop crds"),
             (429, "too many", Meaning::Unreachable, "cannot read Volume v: the API server"),

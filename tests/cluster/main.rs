@@ -20,6 +20,8 @@
 )]
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod api_server;
 #[cfg(test)]
 mod controller;
@@ -37,6 +39,8 @@ mod node;
 mod objects;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod pair;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]

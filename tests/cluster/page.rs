@@ -92,6 +92,9 @@ fn what_the_page_shows_is_what_kubectl_prints() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert!(count >= 3, "only {count} commands were found");
+        let of_node = ["--field-selector", "spec.node=n1"];
+        let gone = rig.kubectl(["delete", "pools.orlop.dev"].into_iter().chain(of_node));
+        assert_eq!(gone, "pool.orlop.dev \"n1.fast\" deleted\n");
     });
 }
 

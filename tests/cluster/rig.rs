@@ -36,7 +36,7 @@ pub(crate) use mounts::Mounts;
 use mounts::in_a_thread;
 pub(crate) use process::Process;
 pub(crate) use relay::Relay;
-pub(crate) use rules::{granted, used};
+pub(crate) use rules::{Rule, granted, missing, used};
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

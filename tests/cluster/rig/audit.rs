@@ -72,6 +72,13 @@ pub(crate) struct Response {
     pub(crate) code: u16,
 }
 
+// === impl Mark ===
+
+impl Mark {
+    /// The moment before the first request.
+    pub(crate) const BEGINNING: Self = Self(0);
+}
+
 // === impl Audit ===
 
 impl Audit {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::audit::Event;
-use super::orlop::manifests;
+use super::orlop::{NAMESPACE, manifests};
 
 /// One thing that a role allows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,12 @@ pub(crate) fn used(events: &[Event]) -> BTreeSet<Rule> {
     events.iter().filter_map(Rule::of).collect()
 }
 
+/// Returns the rules that would have allowed what was refused to Orlop's two processes. What a policy refuses is not
+/// among it.
+pub(crate) fn missing(events: &[Event]) -> BTreeSet<Rule> {
+    events.iter().filter_map(Rule::lacked_by).collect()
+}
+
 // === impl Rule ===
 
 impl Rule {
@@ -76,15 +82,26 @@ impl Rule {
         let reason = event.annotations.get("authorization.k8s.io/reason")?;
         let (_, role) = reason.split_once(" of ClusterRole \"")?;
         let (role, _) = role.split_once('"')?;
+        role.starts_with("orlop-").then(|| Self::asked_for(role, event))
+    }
+
+    /// Returns the rule without which the request was refused. A role is named as the account is that has it.
+    fn lacked_by(event: &Event) -> Option<Self> {
+        let role = event.user.username.strip_prefix(&format!("system:serviceaccount:{NAMESPACE}:"));
+        let decision = event.annotations.get("authorization.k8s.io/decision")?;
+        role.filter(|_| decision == "forbid").map(|role| Self::asked_for(role, event))
+    }
+
+    fn asked_for(role: &str, event: &Event) -> Self {
         let object = &event.object_ref;
         let part = Some(&object.subresource).filter(|part| !part.is_empty());
         let part = part.map(|part| format!("/{part}")).unwrap_or_default();
-        role.starts_with("orlop-").then(|| Self {
+        Self {
             role: role.to_owned(),
             verb: event.verb.clone(),
             group: object.api_group.clone(),
             resource: format!("{}{part}", object.resource),
-        })
+        }
     }
 }
 

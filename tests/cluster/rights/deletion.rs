@@ -5,6 +5,8 @@ use serde_json::json;
 use super::things::{WISHES, list, made, status, wished_away};
 use crate::rig;
 
+/// > An object whose data is there cannot be deleted by anybody, before it is wished that the data be removed; the
+/// > refusal says what to do.
 #[test]
 fn an_object_whose_data_is_there_is_not_removed_by_hand() {
     rig::shared(async |rig| {

@@ -92,6 +92,7 @@ fn a_stolen_token_is_good_for_one_node() {
     });
 }
 
+/// > A node's token writes objects of its own node alone, whatever its role allows; a token of no node writes nothing.
 #[test]
 fn a_stolen_token_is_good_for_one_node_whatever_its_role_allows() {
     rig::alone(async |rig| {
@@ -118,6 +119,9 @@ fn a_stolen_token_is_good_for_one_node_whatever_its_role_allows() {
         let cordoned = json!({ "spec": { "cordoned": true } });
         let changed = stolen.patch(&path("pools", &own), &cordoned).await;
         is_refused(changed, "its node writes the status alone");
+        let unbound = rig.api_of(&rig.token("orlop", "orlop-node", &json!({})).await).await;
+        let why = "this token does not say on which node it is used";
+        is_refused(unbound.patch(&path("pools", &own), &cordoned).await, why);
     });
 }
 

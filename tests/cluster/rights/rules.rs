@@ -1,49 +1,104 @@
-//! The roles have no rule too many.
+//! The roles have no rule too many and none too few, by the API server's own word.
 
-use super::things::{WISHES, list, path, pool, status, thing, wished_away};
-use crate::rig::{self, Api, granted, used};
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::things::{WISHES, list, made};
+use crate::pair::Pair;
+use crate::requests;
+use crate::rig::{self, Rig, Rule, granted, missing, used};
+
+fn words(rules: &BTreeSet<Rule>) -> Vec<String> {
+    rules.iter().map(ToString::to_string).collect()
+}
 
 #[test]
-fn each_use_of_a_rule_is_in_the_audit() {
+fn the_two_processes_need_all_that_their_roles_allow_and_no_more() {
     rig::alone(async |rig| {
-        rig.with_orlop().await;
-        rig.node("n1").await;
-        let controller = rig.api_of(&rig.orlop_controller("n1").await).await;
-        let node = rig.api_of(&rig.orlop_node("n1").await).await;
-        let before = rig.audit().now();
-        assert!(used(&rig.audit().since(before)).is_empty());
-        use_all(&controller, &node).await;
-        let (used, granted) = (used(&rig.audit().since(before)), granted());
-        let unused: Vec<_> = granted.difference(&used).map(ToString::to_string).collect();
-        assert_eq!(unused, <[&str; 0]>::default());
-        let unknown: Vec<_> = used.difference(&granted).map(ToString::to_string).collect();
-        assert_eq!(unknown, <[&str; 0]>::default());
-        assert!(used.len() > 30, "{used:?}");
+        let pool = json!({ "name": "default", "kind": "memory", "size": "10Gi" });
+        let pair = Pair::start(&rig, "needs", pool).await;
+        live_a_life(&pair).await;
+        take_back(&pair).await;
+        lose(&pair).await;
+        let events = rig.audit().since(rig::Mark::BEGINNING);
+        assert_eq!(words(&missing(&events)), <[&str; 0]>::default(), "{}", pair.said());
+        let (used, granted) = (used(&events), granted());
+        let unused = &granted - &used;
+        assert_eq!(words(&unused), <[&str; 0]>::default());
+        let unknown = &used - &granted;
+        assert_eq!(words(&unknown), <[&str; 0]>::default());
+        assert!(granted.len() > 30);
     });
 }
 
-async fn use_all(controller: &Api, node: &Api) {
-    let told = json!({ "status": { "kind": "image" } });
-    let made = node.post(&list("pools"), &pool("n1", "fast")).await.unwrap();
-    node.patch(&format!("{}/status", path("pools", &made)), &told).await.unwrap();
+/// All that is done with things whose node is there.
+async fn live_a_life(pair: &Pair) {
+    let id = pair.volume("pvc-1").await;
+    let mut controller = pair.controller.clone();
+    controller.controller_expand_volume(requests::expand(&id, 1 << 30)).await.unwrap();
+    let cut = pair.snapshot("cut", &id).await;
+    let group = pair.group("group", &[&id]).await;
+    let members: Vec<_> = group.snapshots.iter().map(|one| one.snapshot_id.clone()).collect();
+    pair.delete_group(&group.group_snapshot_id, &members).await;
+    pair.delete_snapshot(&cut).await;
+    pair.delete_volume(&id).await;
+}
+
+/// Wishes that nobody has begun are taken back.
+async fn take_back(pair: &Pair) {
     for kind in WISHES {
-        let made = controller.post(&list(kind), &thing(kind, "used", "n1")).await.unwrap();
-        let path = path(kind, &made);
-        controller.get(&path).await.unwrap();
-        node.patch(&format!("{path}/status"), &status("Ready")).await.unwrap();
-        controller.patch(&path, &wished_away()).await.unwrap();
-        controller.delete(&path).await.unwrap();
-        let made = controller.post(&list(kind), &thing(kind, "used", "n1")).await.unwrap();
-        node.delete(&path).await.unwrap();
-        drop(made);
+        let path = made(&pair.rig, kind, "not-begun", "no-such-node", "").await;
+        remove(pair, kind, &path).await;
     }
-    for kind in WISHES.into_iter().chain(["pools"]) {
-        for api in [controller, node] {
-            api.get(&list(kind)).await.unwrap();
-            drop(api.watch(&list(kind)).await.unwrap());
-        }
+}
+
+/// What was on a node that is gone is taken away.
+async fn lose(pair: &Pair) {
+    for kind in WISHES {
+        let path = made(&pair.rig, kind, "lost", "no-such-node", "Ready").await;
+        remove(pair, kind, &path).await;
     }
-    controller.get("/api/v1/nodes").await.unwrap();
-    drop(controller.watch("/api/v1/nodes").await.unwrap());
+}
+
+async fn remove(pair: &Pair, kind: &str, path: &str) {
+    let id = path.rsplit('/').next().unwrap();
+    match kind {
+        "volumes" => pair.delete_volume(id).await,
+        "snapshots" => pair.delete_snapshot(id).await,
+        _ => pair.delete_group(id, &[format!("{id}-0")]).await,
+    }
+    let left = pair.rig.api.get(path).await.unwrap_err();
+    assert_eq!(left.code, 404, "{kind}: {}", left.message);
+}
+
+/// Takes the verb out of the rule of the role that has this resource.
+async fn without(rig: &Rig, role: &str, verb: &str, resource: &str) {
+    let path = format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}");
+    let mut rules = rig.api.get(&path).await.unwrap()["rules"].take();
+    let all = rules.as_array_mut().unwrap();
+    let is_about =
+        |one: &&mut Value| one["resources"].as_array().unwrap().contains(&json!(resource));
+    let found = all.iter_mut().find(is_about).unwrap();
+    found["verbs"].as_array_mut().unwrap().retain(|allowed| allowed != verb);
+    rig.api.patch(&path, &json!({ "rules": rules })).await.unwrap();
+}
+
+#[test]
+fn a_rule_too_few_is_named() {
+    rig::alone(async |rig| {
+        rig.with_orlop().await;
+        without(&rig, "orlop-node", "create", "pools").await;
+        rig.node("lacks").await;
+        let node = rig.api_of(&rig.orlop_node("lacks").await).await;
+        // Until then it may be allowed still.
+        let refused = async || {
+            let pool = super::things::pool("lacks", "fast");
+            let path = format!("{}?dryRun=All", list("pools"));
+            node.post(&path, &pool).await.err().filter(|refused| refused.code == 403)
+        };
+        rig.until("the right is gone", refused).await;
+        let events = rig.audit().since(rig::Mark::BEGINNING);
+        assert_eq!(words(&missing(&events)), ["orlop-node: create pools.orlop.dev"]);
+    });
 }

@@ -6,7 +6,7 @@ use std::fs;
 use orlop::cluster::objects::{GroupSnapshot, Pool, Snapshot, Volume};
 use serde::Deserialize;
 
-use super::page::{Page, root};
+use super::page::{Page, literal, root};
 
 const PAGE: &str = "docs/cluster.md";
 
@@ -58,7 +58,7 @@ fn each_rule_of_the_roles_has_its_reason() {
         })
         .collect();
     let page = Page::read(PAGE);
-    let rows = page.table(&["role", "may", "of", "because"]);
+    let rows = page.table(&["role", "may", "of", "because", "function"]);
     let explained: Vec<_> = rows
         .iter()
         .flat_map(|row| all(&spans(&row[0])[0], &spans(&row[1]), &spans(&row[2])))
@@ -67,7 +67,16 @@ fn each_rule_of_the_roles_has_its_reason() {
     let explained: Rights = explained.into_iter().collect();
     assert_eq!(counted, explained.len(), "a rule is explained twice");
     assert_eq!(explained, granted);
-    assert!(rows.iter().all(|row| !row[3].is_empty()));
+    for row in rows {
+        assert!(!row[3].is_empty(), "{row:?}");
+        let function = literal(&row[4]).unwrap();
+        let (module, name) = function.rsplit_once("::").unwrap();
+        let file = root().join("src/cluster").join(module.replace("::", "/")).with_extension("rs");
+        let source =
+            fs::read_to_string(&file).unwrap_or_else(|error| panic!("{function}: {error}"));
+        let is_there = ["(", "<"].iter().any(|next| source.contains(&format!("fn {name}{next}")));
+        assert!(is_there, "there is no {function}");
+    }
 }
 
 #[test]
