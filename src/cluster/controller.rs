@@ -21,6 +21,7 @@ mod remote;
 mod remove;
 mod seen;
 mod snapshots;
+mod tally;
 mod volumes;
 mod watch;
 
@@ -35,6 +36,7 @@ use known::Known;
 use node::Node;
 use promises::Promises;
 use seen::Seen;
+use tally::Counted;
 
 /// The pools of a cluster's nodes, wherever they are.
 #[derive(Debug, Clone)]
@@ -107,6 +109,11 @@ fn without_history(pool: &Pool) -> Pool {
     let status = pool.status.clone();
     Pool { status, ..Pool::new(&pool.name_any(), pool.spec.clone()) }
 }
+
+impl Counted for Pool {}
+
+/// Of a node it is known whether it is ready.
+impl Counted for bool {}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

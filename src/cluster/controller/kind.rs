@@ -5,18 +5,10 @@ use std::fmt;
 use super::Shared;
 use super::known::Known;
 use super::seen::Seen;
+use super::tally::Takes;
 use crate::cluster::objects::{self, Feature, GroupSnapshot, Snapshot, Volume, Wish};
 use crate::error::{Error, Noun, Result};
-use crate::volume::{self, Bytes, Condition, Group, VolumeId};
-
-/// What something takes of its pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// So much.
-    Bytes(Bytes),
-    /// As much as these volumes have, which are yet to be cut.
-    LikeVolumes(Box<[VolumeId]>),
-}
+use crate::volume::{self, Bytes, Condition, Group};
 
 /// A kind of wish.
 pub(super) trait Kind: Wish<Id: fmt::Display + Clone + Ord + Send + Sync> {

@@ -9,25 +9,35 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::tally::{Counted, Place, Tally};
+use crate::volume::Bytes;
+
 type All<T> = BTreeMap<Box<str>, Arc<T>>;
 
 /// The objects of one kind by their names.
 #[derive(Debug)]
 pub(super) struct Known<T> {
-    all: RwLock<All<T>>,
+    inner: RwLock<Inner<T>>,
     /// Whether everything was known once, and a sign for whoever waits for a change.
     whole: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    all: All<T>,
+    tally: Tally,
 }
 
 // === impl Known ===
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
-        Self { all: RwLock::default(), whole: watch::Sender::new(false) }
+        let inner = Inner { all: BTreeMap::new(), tally: Tally::default() };
+        Self { inner: RwLock::new(inner), whole: watch::Sender::new(false) }
     }
 }
 
-impl<T> Known<T> {
+impl<T: Counted> Known<T> {
     /// Returns when everything that there is has been told once.
     pub(super) async fn is_whole(&self) {
         // The sender is here, so that there is always somebody to wait for.
@@ -41,7 +51,7 @@ impl<T> Known<T> {
 
     /// Returns the object of that name.
     pub(super) fn get(&self, name: &str) -> Option<Arc<T>> {
-        self.with(|all| all.get(name).cloned())
+        self.with(|inner| inner.all.get(name).cloned())
     }
 
     /// Returns what the function makes of the objects behind `after`, in the order of their names, until there are
@@ -53,45 +63,64 @@ impl<T> Known<T> {
         make: impl Fn(&str, &T) -> Option<U>,
     ) -> Vec<U> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.with(|all| {
-            let behind = all.range::<str, _>((from, Bound::Unbounded));
+        self.with(|inner| {
+            let behind = inner.all.range::<str, _>((from, Bound::Unbounded));
             behind.filter_map(|(name, object)| make(name, object)).take(most).collect()
         })
     }
 
     /// Lets the function see every object. It must be quick.
     pub(super) fn each(&self, mut see: impl FnMut(&str, &T)) {
-        self.with(|all| all.iter().for_each(|(name, object)| see(name, object)));
+        self.with(|inner| inner.all.iter().for_each(|(name, object)| see(name, object)));
+    }
+
+    /// Returns what the objects take of a pool; those that take what volumes have are asked for that.
+    pub(super) fn taken(&self, place: &Place, open: impl Fn(&T) -> Bytes) -> Bytes {
+        self.with(|inner| {
+            let here = |object: &&Arc<T>| object.counts().is_some_and(|(its, _)| its == *place);
+            let open_ones = inner.tally.open().filter_map(|name| inner.all.get(name)).filter(here);
+            open_ones.map(|object| open(object)).fold(inner.tally.sum(place), Bytes::plus)
+        })
     }
 
     /// Puts the objects in the place of all that was known before.
     pub(super) fn replace(&self, all: All<T>) {
-        self.change(|known| *known = all);
+        let mut tally = Tally::default();
+        for (name, object) in &all {
+            tally.add(name, &**object);
+        }
+        self.change(|inner| *inner = Inner { all, tally });
         self.whole.send_replace(true);
     }
 
     /// Puts in an object that there is now.
     pub(super) fn put(&self, name: &str, object: T) {
-        self.change(|all| {
-            all.insert(name.into(), Arc::new(object));
+        self.change(|inner| {
+            if let Some(before) = inner.all.get(name) {
+                inner.tally.take_off(name, &**before);
+            }
+            inner.tally.add(name, &object);
+            inner.all.insert(name.into(), Arc::new(object));
         });
         self.whole.send_modify(|_| ());
     }
 
     /// Takes out an object that is gone.
     pub(super) fn remove(&self, name: &str) {
-        self.change(|all| {
-            all.remove(name);
+        self.change(|inner| {
+            if let Some(before) = inner.all.remove(name) {
+                inner.tally.take_off(name, &*before);
+            }
         });
         self.whole.send_modify(|_| ());
     }
 
-    fn with<U>(&self, see: impl FnOnce(&All<T>) -> U) -> U {
-        see(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    fn with<U>(&self, see: impl FnOnce(&Inner<T>) -> U) -> U {
+        see(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut All<T>)) {
-        change(&mut self.all.write().unwrap_or_else(PoisonError::into_inner));
+    fn change(&self, change: impl FnOnce(&mut Inner<T>)) {
+        change(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -100,6 +129,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    impl Counted for i32 {}
 
     #[tokio::test]
     async fn it_is_whole_when_all_was_told_and_tells_of_changes() {

@@ -1,20 +1,15 @@
 //! Which pool takes a new volume, and what pools can still give.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use super::Shared;
-use super::kind::{Kind, Takes};
+use super::kind::Kind;
 use super::promises::{Promise, Spoken};
 use super::seen::Seen;
+use super::tally::{Place, Takes};
 use crate::backend::Capacity;
 use crate::backend::placement::{self, Candidate, Wish};
-use crate::cluster::objects::{self, Home, Phase};
+use crate::cluster::objects::{self, Home};
 use crate::error::{Error, Result};
 use crate::volume::{Bytes, Content, FsType, Requirement, Topology, VolumeId};
-
-/// What is promised of each pool.
-type Sums = HashMap<Home, Bytes>;
 
 // === impl Shared ===
 
@@ -36,7 +31,7 @@ impl Shared {
     /// Returns the pool for a new volume, and the room in it.
     pub(super) fn choose(&self, wish: &Wish<'_>) -> Result<(Home, Spoken)> {
         let choose = |spoken: &mut dyn Iterator<Item = &Promise>| {
-            let candidates = self.candidates(wish.pool, &self.promised(spoken));
+            let candidates = self.candidates(wish.pool, &spoken.collect::<Vec<_>>());
             let chosen = placement::choose(&candidates, wish)?;
             let home = Home::new(&*chosen.node, &*chosen.name);
             Ok((Promise { home: home.clone(), bytes: wish.size, volume: None }, home))
@@ -52,13 +47,14 @@ impl Shared {
         within: &Requirement,
         content: Content,
     ) -> Option<Capacity> {
-        let promised = self.promised_now();
+        let spoken = self.promises.all();
+        let spoken: Vec<_> = spoken.iter().collect();
         let mut sum = None;
         self.pools.each(|_, pool| {
             if pool.spec.pool != name || !within.admits(&Topology::of_node(&pool.spec.node)) {
                 return;
             }
-            let its = self.left(pool, content, &promised);
+            let its = self.left(pool, content, &spoken);
             sum = Some(match sum {
                 None => its,
                 Some(others) => together(others, its),
@@ -75,10 +71,10 @@ impl Shared {
         content: Content,
     ) -> Option<Capacity> {
         let pool = self.pools.get(&home.object_name())?;
-        let others = self.promises.all();
-        let mut others =
-            others.iter().filter(|one| volume.is_none() || one.volume.as_ref() != volume);
-        Some(self.left(&pool, content, &self.promised(&mut others)))
+        let spoken = self.promises.all();
+        let by_others =
+            spoken.iter().filter(|one| volume.is_none() || one.volume.as_ref() != volume);
+        Some(self.left(&pool, content, &by_others.collect::<Vec<_>>()))
     }
 
     /// Returns the least size of a volume in the pool.
@@ -87,18 +83,14 @@ impl Shared {
         pool.map_or(Bytes::ZERO, |pool| pool.capacity(content, Bytes::ZERO).least)
     }
 
-    fn promised_now(&self) -> Sums {
-        self.promised(&mut self.promises.all().iter())
-    }
-
-    fn candidates(&self, name: &str, promised: &Sums) -> Vec<Candidate> {
+    fn candidates(&self, name: &str, spoken: &[&Promise]) -> Vec<Candidate> {
         let mut all = Vec::new();
         self.pools.each(|_, pool| {
             if pool.spec.pool != name {
                 return;
             }
             // What a content needs at least is asked when the size is.
-            let its = pool.capacity(Content::FileSystem(FsType::Xfs), sum_of(promised, pool));
+            let its = pool.capacity(Content::FileSystem(FsType::Xfs), self.promised(pool, spoken));
             all.push(Candidate {
                 name: pool.spec.pool.as_str().into(),
                 node: pool.spec.node.as_str().into(),
@@ -111,79 +103,53 @@ impl Shared {
         all
     }
 
-    fn left(&self, pool: &objects::Pool, content: Content, promised: &Sums) -> Capacity {
-        let capacity = pool.capacity(content, sum_of(promised, pool));
+    fn left(&self, pool: &objects::Pool, content: Content, spoken: &[&Promise]) -> Capacity {
+        let capacity = pool.capacity(content, self.promised(pool, spoken));
         if self.is_ready(&pool.spec.node) {
             return capacity;
         }
         Capacity { available: Bytes::ZERO, largest: Bytes::ZERO, ..capacity }
     }
 
-    /// Returns what is promised of each pool: what its objects take, and what is spoken for.
-    fn promised(&self, spoken: &mut dyn Iterator<Item = &Promise>) -> Sums {
-        let uuids = self.uuids();
-        let mut sums = Sums::new();
-        for promise in spoken {
-            let volume = promise.volume.as_ref();
+    /// Returns what is promised of the pool: what its objects take, and what is spoken for.
+    fn promised(&self, pool: &objects::Pool, spoken: &[&Promise]) -> Bytes {
+        let home = pool.home();
+        let is_open = |one: &&&Promise| {
             // From when its object is known, that counts.
-            if volume.is_none_or(|id| self.volumes.get(id.as_str()).is_none()) {
-                add(&mut sums, &promise.home, promise.bytes);
-            }
-        }
-        self.add_all(&mut sums, &self.volumes, &uuids);
-        self.add_all(&mut sums, &self.snapshots, &uuids);
-        self.add_all(&mut sums, &self.groups, &uuids);
-        sums
+            let is_known = |id: &VolumeId| self.volumes.get(id.as_str()).is_some();
+            one.home == home && !one.volume.as_ref().is_some_and(is_known)
+        };
+        let spoken = spoken.iter().filter(is_open).map(|one| one.bytes);
+        let spoken = spoken.fold(Bytes::ZERO, Bytes::plus);
+        let uuid = pool.status.as_ref().and_then(|status| status.uuid.as_deref()).map(Into::into);
+        // What was in another pool in the same place is lost, and takes nothing of this one.
+        let made = Place { home, uuid };
+        let not_made = Place { uuid: None, ..made.clone() };
+        let places = if made == not_made { vec![made] } else { vec![made, not_made] };
+        places.iter().map(|place| self.taken(place)).fold(spoken, Bytes::plus)
     }
 
-    fn add_all<K: Kind>(
-        &self,
-        sums: &mut Sums,
-        known: &super::Known<Seen<K>>,
-        uuids: &HashMap<Home, Arc<str>>,
-    ) {
-        known.each(|_, seen| {
-            // Nothing of what has failed is left, and what is lost was in another pool.
-            let other = |uuid: &str| uuids.get(&seen.home).is_some_and(|now| **now != *uuid);
-            if seen.phase == Some(Phase::Failed) || seen.pool_uuid.as_deref().is_some_and(other) {
-                return;
-            }
-            let bytes = match &seen.takes {
-                Takes::Bytes(bytes) => *bytes,
-                Takes::LikeVolumes(ids) => self.sizes(ids),
-            };
-            add(sums, &seen.home, bytes);
-        });
+    fn taken(&self, place: &Place) -> Bytes {
+        let volumes = self.volumes.taken(place, |one| self.size(one));
+        let snapshots = self.snapshots.taken(place, |one| self.size(one));
+        volumes.plus(snapshots).plus(self.groups.taken(place, |one| self.size(one)))
+    }
+
+    fn size<K: Kind>(&self, one: &Seen<K>) -> Bytes {
+        match one.takes() {
+            Takes::Nothing => Bytes::ZERO,
+            Takes::Bytes(bytes) => *bytes,
+            Takes::LikeVolumes(ids) => self.sizes(ids),
+        }
     }
 
     fn sizes(&self, volumes: &[VolumeId]) -> Bytes {
-        let size = |id: &VolumeId| match &self.volumes.get(id.as_str())?.takes {
+        let size = |id: &VolumeId| match self.volumes.get(id.as_str())?.takes() {
             Takes::Bytes(bytes) => Some(*bytes),
-            Takes::LikeVolumes(_) => None,
+            Takes::Nothing | Takes::LikeVolumes(_) => None,
         };
         volumes.iter().filter_map(size).fold(Bytes::ZERO, Bytes::plus)
     }
-
-    fn uuids(&self) -> HashMap<Home, Arc<str>> {
-        let mut all = HashMap::new();
-        self.pools.each(|_, pool| {
-            if let Some(uuid) = pool.status.as_ref().and_then(|status| status.uuid.as_deref()) {
-                all.insert(pool.home(), uuid.into());
-            }
-        });
-        all
-    }
-}
-
-fn add(sums: &mut Sums, home: &Home, bytes: Bytes) {
-    match sums.get_mut(home) {
-        Some(sum) => *sum = sum.plus(bytes),
-        None => drop(sums.insert(home.clone(), bytes)),
-    }
-}
-
-fn sum_of(promised: &Sums, pool: &objects::Pool) -> Bytes {
-    promised.get(&pool.home()).copied().unwrap_or_default()
 }
 
 /// Several pools give what they have together, but no volume is in two.

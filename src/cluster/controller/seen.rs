@@ -2,7 +2,8 @@
 
 use kube::ResourceExt;
 
-use super::kind::{Kind, Takes};
+use super::kind::Kind;
+use super::tally::{Counted, Place, Takes};
 use crate::cluster::objects::{Home, Phase};
 use crate::error::{Error, Result};
 use crate::volume::Condition;
@@ -21,7 +22,7 @@ pub(super) struct Seen<K: Kind> {
     failure: Option<Box<(i64, Error)>>,
     pub(super) pool_uuid: Option<Box<str>>,
     /// What it takes of its pool.
-    pub(super) takes: Takes,
+    takes: Takes,
     pub(super) health: Box<[Condition]>,
     /// What was made of it, if that can be read.
     thing: std::result::Result<Option<Box<K::Thing>>, Box<str>>,
@@ -57,7 +58,12 @@ impl<K: Kind> Seen<K> {
             phase: object.phase(),
             failure,
             pool_uuid: object.pool_uuid().map(Into::into),
-            takes: object.takes(),
+            // Nothing of what has failed is left.
+            takes: if object.phase() == Some(Phase::Failed) {
+                Takes::Nothing
+            } else {
+                object.takes()
+            },
             health: object.health().into(),
             thing: thing.map_err(|error| error.sentence().into()),
         }
@@ -84,6 +90,11 @@ impl<K: Kind> Seen<K> {
         }
     }
 
+    /// Returns what it takes of its pool.
+    pub(super) fn takes(&self) -> &Takes {
+        &self.takes
+    }
+
     /// Returns whether nothing was made of it: there is no data that anybody could lose.
     pub(super) fn is_nothing(&self) -> bool {
         matches!(self.phase, None | Some(Phase::Failed))
@@ -105,6 +116,13 @@ impl<K: Kind> Seen<K> {
     pub(super) fn is_later_than(&self, other: &Self) -> bool {
         let number = |seen: &Self| seen.version.parse::<u64>().ok();
         self.uid == other.uid && number(self) > number(other)
+    }
+}
+
+impl<K: Kind> Counted for Seen<K> {
+    fn counts(&self) -> Option<(Place, &Takes)> {
+        let place = Place { home: self.home.clone(), uuid: self.pool_uuid.clone() };
+        Some((place, &self.takes))
     }
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::Shared;
 use super::known::Known;
+use super::tally::Counted;
 
 /// How long the first pause is after something went wrong, and the longest one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -25,6 +26,7 @@ pub(super) async fn keep<K, T>(
     read: fn(&K) -> T,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + fmt::Debug + Send + 'static,
+    T: Counted,
 {
     let (kind, known) = (K::kind(&()), known(&shared));
     let (mut pause, mut is_told) = (PAUSES.0, false);
@@ -59,7 +61,7 @@ pub(super) async fn keep<K, T>(
 }
 
 /// Does as the event says. What is listed anew is known when all of it is there.
-fn follow<K: Resource, T>(
+fn follow<K: Resource, T: Counted>(
     known: &Known<T>,
     all: &mut BTreeMap<Box<str>, Arc<T>>,
     event: Event<K>,
