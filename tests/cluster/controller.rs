@@ -3,5 +3,5 @@
 mod changes;
 mod copies;
 mod health;
-mod stage;
+pub(crate) mod stage;
 mod volumes;

@@ -51,3 +51,8 @@ mod requests;
 mod rig;
 #[cfg(test)]
 mod rights;
+#[cfg(test)]
+#[path = "../common/suite.rs"]
+mod suite;
+#[cfg(test)]
+mod whole;

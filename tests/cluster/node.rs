@@ -3,5 +3,5 @@
 mod copies;
 mod orphans;
 mod pools;
-mod site;
+pub(crate) mod site;
 mod volumes;

@@ -22,9 +22,10 @@
 mod driver;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/suite.rs"]
 mod suite;
 
-use driver::Pool;
+use driver::{Driver, Pool};
 use suite::Volumes;
 
 /// How many specs the suite has, besides the one that it holds back itself.
@@ -32,7 +33,9 @@ const SPECS: usize = 102;
 
 fn conforms(pool: Pool, volumes: Volumes) {
     for _order in 0..2 {
-        let report = suite::run(pool, volumes);
+        let driver = Driver::start(pool);
+        let report = suite::run(driver.room.path(), &driver.socket(), None, volumes);
+        driver.stop();
         assert!(report.failed.is_empty(), "seed {}: {:#?}", report.seed, report.failed);
         assert!(report.skipped.is_empty(), "seed {}: {:#?}", report.seed, report.skipped);
         assert_eq!(report.passed, SPECS, "seed {}", report.seed);

@@ -1,5 +1,6 @@
 //! A real `orlop controller`, and nodes that the test plays itself: each status is written when the test says so.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use orlop::csi::v1;
@@ -27,6 +28,17 @@ pub(crate) struct Stage {
     pub(crate) controller: ControllerClient<Channel>,
     pub(crate) groups: GroupControllerClient<Channel>,
     pub(crate) process: Process,
+    pub(crate) socket: PathBuf,
+    room: String,
+    settings: Value,
+}
+
+/// Starts a controller, and returns where its socket is.
+async fn start(rig: &Rig, room: &str, settings: &Value) -> (Process, PathBuf) {
+    let driver = rig.orlop("controller", room, settings.clone());
+    let process = rig.spawn(room, driver.command);
+    rig.until_it_listens(&driver.socket).await;
+    (process, driver.socket)
 }
 
 /// Somebody who fulfils what is wished of a node, until it is dropped.
@@ -55,18 +67,25 @@ impl Stage {
     /// Starts another controller, in a room of this name.
     pub(crate) async fn another(rig: &Rig, name: &str, room: &str) -> Self {
         let kubeconfig = rig.kubeconfig(&rig.orlop_controller(room).await);
-        let driver =
-            rig.orlop("controller", room, json!({ "cluster": { "kubeconfig": kubeconfig } }));
-        let process = rig.spawn(room, driver.command);
-        rig.until_it_listens(&driver.socket).await;
-        let channel = connect(driver.socket).await;
+        let settings = json!({ "cluster": { "kubeconfig": kubeconfig } });
+        let (process, socket) = start(rig, room, &settings).await;
+        let channel = connect(socket.clone()).await;
         Self {
             rig: rig.clone(),
             name: name.to_owned(),
+            room: room.to_owned(),
+            settings,
+            socket,
             controller: ControllerClient::new(channel.clone()),
             groups: GroupControllerClient::new(channel),
             process,
         }
+    }
+
+    /// Kills the controller and starts the next one.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill();
+        self.process = start(&self.rig, &self.room, &self.settings).await.0;
     }
 
     /// Makes a node with a pool of so many GiB, and waits until the controller knows both. Nobody plays it yet.

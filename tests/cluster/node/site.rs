@@ -44,15 +44,18 @@ impl Site {
 
     /// Starts the driver.
     pub(crate) async fn start(&self) -> Process {
-        let settings = json!({
-            "nodeId": self.node,
-            "pools": [self.pool],
-            "cluster": { "kubeconfig": self.kubeconfig },
-        });
+        self.start_with(json!({})).await.0
+    }
+
+    /// Starts the driver with more settings, and returns where its socket is.
+    pub(crate) async fn start_with(&self, mut settings: Value) -> (Process, PathBuf) {
+        settings["nodeId"] = json!(self.node);
+        settings["pools"] = json!([self.pool]);
+        settings["cluster"] = json!({ "kubeconfig": self.kubeconfig });
         let driver = self.rig.orlop("node", &self.node, settings);
         let process = self.rig.spawn(&self.node, driver.command);
         self.rig.until_it_listens(&driver.socket).await;
-        process
+        (process, driver.socket)
     }
 
     pub(crate) fn home(&self) -> Home {

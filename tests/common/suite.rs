@@ -5,8 +5,6 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::driver::{Driver, Pool};
-
 /// What kind of volumes the suite makes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Volumes {
@@ -23,16 +21,22 @@ pub(crate) struct Report {
     pub skipped: Vec<String>,
 }
 
-/// Runs the suite against a fresh driver.
-pub(crate) fn run(pool: Pool, volumes: Volumes) -> Report {
-    let driver = Driver::start(pool);
-    let room = driver.room.path();
+/// Runs the suite against the driver at the socket, whose Controller service may be at another one.
+pub(crate) fn run(
+    room: &Path,
+    socket: &Path,
+    controller: Option<&Path>,
+    volumes: Volumes,
+) -> Report {
     let report = room.join("report.json");
     let mutable = room.join("mutable.yaml");
     std::fs::write(&mutable, "readIOPS: 1k\nwriteBytesPerSecond: 20Mi\n").unwrap();
     let mut suite = Command::new(program());
+    if let Some(controller) = controller {
+        suite.arg(format!("--csi.controllerendpoint=unix:{}", controller.display()));
+    }
     suite
-        .arg(format!("--csi.endpoint=unix:{}", driver.socket().display()))
+        .arg(format!("--csi.endpoint=unix:{}", socket.display()))
         .arg(format!("--csi.mountdir={}", room.join("mount").display()))
         .arg(format!("--csi.stagingdir={}", room.join("staging").display()))
         .arg(format!("--csi.testvolumemutableparameters={}", mutable.display()))
@@ -53,7 +57,6 @@ pub(crate) fn run(pool: Pool, volumes: Volumes) -> Report {
     if !output.status.success() && report.failed.is_empty() {
         report.failed.push(format!("csi-sanity ended with {}:\n{words}", output.status));
     }
-    driver.stop();
     report
 }
 

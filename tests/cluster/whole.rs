@@ -1,0 +1,5 @@
+//! One controller and real nodes: what users do, from end to end.
+
+mod conformance;
+mod kills;
+mod life;
