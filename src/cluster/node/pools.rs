@@ -15,6 +15,7 @@ use super::{Desks, Shared};
 use crate::backend::LocalPool;
 use crate::cluster::Refused;
 use crate::cluster::objects::{Home, Lean, Pool, PoolStatus};
+use crate::error::{Error, Meaning};
 
 use status::Look;
 
@@ -50,9 +51,18 @@ impl Pools {
         let work = async {
             let pools = self.shared.settings.pools.iter().cloned();
             let mut looks: Vec<_> = pools.map(Look::new).collect();
+            let mut is_told = false;
             loop {
-                let told = self.tend_all(&mut looks, &desks).await;
-                let pause = if told.is_ok() { OFTEN } else { AGAIN };
+                let pause = match self.tend_all(&mut looks, &desks).await {
+                    Ok(()) => {
+                        is_told = false;
+                        OFTEN
+                    }
+                    Err(refused) => {
+                        untold(refused, &mut is_told);
+                        AGAIN
+                    }
+                };
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = self.shared.changed.notified() => {}
@@ -65,20 +75,19 @@ impl Pools {
         }
     }
 
-    /// Sees to all of them; an error is told, and the others are seen to all the same.
-    async fn tend_all(&self, looks: &mut [Look], desks: &Desks) -> Result<(), ()> {
+    /// Sees to all of them, whatever becomes of one, and returns the first error.
+    async fn tend_all(&self, looks: &mut [Look], desks: &Desks) -> Result<(), Refused> {
         if !self.lock().synced {
             return Ok(());
         }
         let mut told = Ok(());
-        for look in looks.iter_mut() {
-            told = told.and(self.tend(look, desks).await.map_err(|why| untold(&look.pool, why)));
+        for look in looks {
+            let one = self.tend(look, desks).await;
+            told = told.and(one);
         }
         for foreign in self.without_a_pool() {
-            let name = foreign.name_any();
-            let status = status::of_no_pool(&foreign);
-            told = told
-                .and(self.write(&foreign, &status).await.map_err(|why| untold_name(&name, why)));
+            let one = self.write(&foreign, &status::of_no_pool(&foreign)).await;
+            told = told.and(one);
         }
         told
     }
@@ -161,11 +170,14 @@ impl Told for Pools {
     }
 }
 
-fn untold(pool: &LocalPool, why: Refused) {
-    untold_name(&pool.name, why);
-}
-
-fn untold_name(pool: &str, why: Refused) {
-    let why = crate::error::Error::from(why).sentence();
-    tracing::debug!(pool, why, "what is true of the pool is told later");
+/// Tells once that something is refused; that the API server is away is told elsewhere.
+fn untold(refused: Refused, is_told: &mut bool) {
+    let error = Error::from(refused);
+    let why = error.sentence();
+    if *is_told || error.meaning() == Meaning::Unreachable {
+        tracing::debug!(why, "what is true of the pools is told later");
+    } else {
+        *is_told = true;
+        tracing::error!(why, "what is true of the pools cannot be told");
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::site::Site;
 use crate::rig;
 
+/// > An object that is missing removes no data: the data is told as an orphan, and found when the object is back.
 #[test]
 fn what_has_no_object_is_told_and_found_again() {
     rig::alone(async |rig| {
@@ -73,7 +74,7 @@ fn what_was_lost_is_never_made_again() {
             (&object["status"]["phase"], &object["status"]["error"]["code"]),
             (&json!("Ready"), &json!("unfit"))
         );
-        assert_eq!(site.pool().await["status"]["used"], 0);
+        site.until_pool("is empty", |status| status["used"] == 0).await;
         site.delete::<Volume>(id).await;
         site.until_gone::<Volume>(id).await;
     });

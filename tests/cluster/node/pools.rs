@@ -6,6 +6,7 @@ use serde_json::json;
 use super::site::{Site, path};
 use crate::rig;
 
+/// > What an admin wrote into a Pool stays, and the node brings the object back when it is deleted.
 #[test]
 fn a_pool_is_told_and_what_an_admin_wrote_stays() {
     rig::shared(async |rig| {

@@ -1,23 +1,28 @@
 //! A node of a test: a real driver with a pool of its own, and what the test asks of the API.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orlop::cluster::objects::{Home, Parts, Pool, Volume};
+use orlop::csi::v1::node_client::NodeClient;
 use orlop::volume::{
     Asked, BlockSize, Bytes, Content, FsType, Limits, Name, NewSnapshot, NewVolume, SnapshotId,
     VolumeId,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tonic::transport::Channel;
 
-use crate::rig::{Mark, Process, Refused, Rig};
+use crate::driver::connect;
+use crate::rig::{Identity, Mark, Mounts, Process, Refused, Relay, Rig};
 
 /// A node, and the pool `fast` on it.
 pub(crate) struct Site {
     pub(crate) rig: Rig,
     pub(crate) node: String,
+    identity: Identity,
     kubeconfig: PathBuf,
     pool: Value,
+    mounts: Mounts,
 }
 
 /// Returns where the object is.
@@ -34,12 +39,28 @@ impl Site {
         Self::with(rig, node, pool).await
     }
 
+    /// Returns a node of this name with a pool of images.
+    pub(crate) async fn real(rig: &Rig, node: &str) -> Self {
+        let file = rig.room(node).join("pool.img");
+        let pool = json!({
+            "name": "fast", "kind": "image", "file": file, "size": "512Mi", "provisioning": "thin",
+        });
+        Self::with(rig, node, pool).await
+    }
+
     /// Returns a node of this name with this pool.
     pub(crate) async fn with(rig: &Rig, node: &str, pool: Value) -> Self {
         rig.with_orlop().await;
         rig.node(node).await;
-        let kubeconfig = rig.kubeconfig(&rig.orlop_node(node).await);
-        Self { rig: rig.clone(), node: node.to_owned(), kubeconfig, pool }
+        let identity = rig.orlop_node(node).await;
+        let kubeconfig = rig.kubeconfig(&identity);
+        let (rig, node, mounts) = (rig.clone(), node.to_owned(), Mounts::new());
+        Self { rig, node, identity, kubeconfig, pool, mounts }
+    }
+
+    /// Lets the node reach the API server through the relay.
+    pub(crate) fn through(self, relay: &Relay) -> Self {
+        Self { kubeconfig: self.rig.kubeconfig_through(relay, &self.identity), ..self }
     }
 
     /// Starts the driver.
@@ -48,18 +69,50 @@ impl Site {
     }
 
     /// Starts the driver with more settings, and returns where its socket is.
-    pub(crate) async fn start_with(&self, mut settings: Value) -> (Process, PathBuf) {
+    pub(crate) async fn start_with(&self, settings: Value) -> (Process, PathBuf) {
+        let process = self.begin_with(&[], settings);
+        self.rig.until_it_listens(&self.socket()).await;
+        (process, self.socket())
+    }
+
+    /// Begins to start the driver, with these variables.
+    pub(crate) fn begin(&self, variables: &[(&str, &str)]) -> Process {
+        self.begin_with(variables, json!({}))
+    }
+
+    fn begin_with(&self, variables: &[(&str, &str)], mut settings: Value) -> Process {
         settings["nodeId"] = json!(self.node);
         settings["pools"] = json!([self.pool]);
         settings["cluster"] = json!({ "kubeconfig": self.kubeconfig });
-        let driver = self.rig.orlop("node", &self.node, settings);
-        let process = self.rig.spawn(&self.node, driver.command);
-        self.rig.until_it_listens(&driver.socket).await;
-        (process, driver.socket)
+        let mut driver = self.rig.orlop("node", &self.node, settings);
+        driver.command.envs(variables.iter().copied());
+        self.rig.spawn_on(&self.mounts, &self.node, driver.command)
+    }
+
+    /// Returns where the driver answers CSI.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.rig.room(&self.node).join("csi.sock")
+    }
+
+    /// Returns the Node service, and a directory for what it mounts.
+    pub(crate) async fn csi(&self) -> (NodeClient<Channel>, PathBuf) {
+        let room = self.rig.room(&self.node).join("mounts");
+        std::fs::create_dir_all(&room).unwrap();
+        (NodeClient::new(connect(self.socket()).await), room)
+    }
+
+    /// Returns where something of the image pool is, on this node.
+    pub(crate) fn in_pool(&self, name: &str) -> PathBuf {
+        self.rig.room(&self.node).join("state/mounts/fast").join(name)
+    }
+
+    /// Moves something of the pool, as an admin of the node may.
+    pub(crate) fn move_in_pool(&self, from: &Path, to: &Path) {
+        self.mounts.run(|| std::fs::rename(from, to)).unwrap();
     }
 
     pub(crate) fn home(&self) -> Home {
-        Home::new(&*self.node, "fast")
+        Home::new(&*self.node, self.pool["name"].as_str().unwrap())
     }
 
     /// Returns a wish for a volume of this node, which others do not have.
@@ -75,6 +128,13 @@ impl Site {
             limits: Limits::NONE,
             source: None,
         }
+    }
+
+    /// Returns the wish for a small one.
+    pub(crate) fn small(&self, name: &str, content: Content) -> NewVolume {
+        let size = Bytes::mib(16);
+        let asked = Asked { required: Some(size), limit: None };
+        NewVolume { size, asked, content, ..self.wanted(name) }
     }
 
     pub(crate) fn name(&self, name: &str) -> Name {

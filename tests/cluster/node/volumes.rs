@@ -30,6 +30,9 @@ fn a_volume_comes_and_goes_with_three_writes_and_two() {
     });
 }
 
+/// > What cannot be made has failed for good and leaves nothing in the pool.
+///
+/// > A wish with a requirement that the node does not know is refused, and not fulfilled in part.
 #[test]
 fn a_wish_that_cannot_be_fulfilled_fails_for_good_and_leaves_nothing() {
     rig::shared(async |rig| {
@@ -110,6 +113,7 @@ fn a_volume_changes_as_it_is_wished() {
     });
 }
 
+/// > A wish for another node changes nothing here.
 #[test]
 fn a_volume_of_another_node_is_nobody_elses_business() {
     rig::shared(async |rig| {
