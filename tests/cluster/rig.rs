@@ -123,6 +123,16 @@ impl Rig {
         &self.cluster.audit
     }
 
+    /// Waits until an object was written so often since, and returns how, as `create` or `patch status`.
+    pub(crate) async fn written(&self, since: Mark, name: &str, count: usize) -> Vec<String> {
+        // What is in the API can be in the log a moment later, if it was somebody else who wrote it.
+        let enough = async || {
+            let writes = self.audit().writes(since, name);
+            (writes.len() >= count).then_some(writes)
+        };
+        self.until(&format!("{name} was written {count} times"), enough).await
+    }
+
     /// Starts a program in the cluster's network, with the mounts that the calling thread sees. It ends with the
     /// cluster, at the latest.
     pub(crate) fn spawn(&self, name: &str, command: Command) -> Process {

@@ -193,10 +193,7 @@ impl Stage {
 
     /// Returns how the object was written since, in the order of time.
     pub(crate) fn writes_since(&self, mark: Mark, id: &str) -> Vec<String> {
-        let events = self.rig.audit().since(mark).into_iter();
-        let ours = events.filter(|one| one.is_a_write() && one.object_ref.name == id);
-        ours.map(|one| format!("{} {}", one.verb, one.object_ref.subresource).trim().to_owned())
-            .collect()
+        self.rig.audit().writes(mark, id)
     }
 
     /// Lets what is wished of the node be so, from now on.

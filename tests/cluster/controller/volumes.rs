@@ -24,7 +24,7 @@ fn a_volume_is_made_and_removed_with_few_writes() {
         assert_eq!(volume.accessible_topology, [on(&node)]);
         assert_eq!(volume.capacity_bytes, GIB);
         assert_eq!(
-            stage.writes_since(mark, &volume.volume_id),
+            rig.written(mark, &volume.volume_id, 3).await,
             ["create", "patch status", "patch status"]
         );
 
@@ -38,7 +38,7 @@ fn a_volume_is_made_and_removed_with_few_writes() {
 
         let mark = rig.audit().now();
         controller.delete_volume(requests::delete(&volume.volume_id)).await.unwrap();
-        assert_eq!(stage.writes_since(mark, &volume.volume_id), ["patch", "delete"]);
+        assert_eq!(rig.written(mark, &volume.volume_id, 2).await, ["patch", "delete"]);
         assert_eq!(stage.get("volumes", &volume.volume_id).await, None);
         let mark = rig.audit().now();
         controller.delete_volume(requests::delete(&volume.volume_id)).await.unwrap();

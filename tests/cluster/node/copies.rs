@@ -22,7 +22,7 @@ fn snapshots_are_cut_restored_and_removed() {
         let status = site.answered::<Snapshot>(wanted.id.as_str()).await;
         assert_eq!((&status["phase"], &status["content"]), (&json!("Ready"), &json!("xfs")));
         assert_eq!(status["bytes"], source.size.0);
-        assert_eq!(site.writes_about(begin, wanted.id.as_str()).len(), 3);
+        assert_eq!(rig.written(begin, wanted.id.as_str(), 3).await.len(), 3);
 
         let mut restored = site.wanted("restored");
         restored.source = Some(Source::Snapshot(wanted.id.clone()));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tonic::transport::Channel;
 
 use crate::driver::connect;
-use crate::rig::{Identity, Mark, Mounts, Process, Refused, Relay, Rig};
+use crate::rig::{Identity, Mounts, Process, Refused, Relay, Rig};
 
 /// A node, and the pool `fast` on it.
 pub(crate) struct Site {
@@ -217,13 +217,6 @@ impl Site {
     /// Wishes that it be removed.
     pub(crate) async fn delete<K: Parts>(&self, name: &str) {
         self.patch::<K>(name, json!({ "delete": true })).await;
-    }
-
-    /// Returns how often the resource was written since, as `create volumes` or `patch volumes/status`.
-    pub(crate) fn writes_about(&self, mark: Mark, name: &str) -> Vec<String> {
-        let events = self.rig.audit().since(mark).into_iter();
-        let writes = events.filter(|one| one.is_a_write() && one.object_ref.name == name);
-        writes.map(|one| format!("{} {}", one.verb, one.object_ref.subresource)).collect()
     }
 }
 

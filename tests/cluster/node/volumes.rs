@@ -20,12 +20,12 @@ fn a_volume_comes_and_goes_with_three_writes_and_two() {
         assert_eq!(status["phase"], "Ready", "{status}");
         assert_eq!(status["bytes"], wanted.size.0);
         assert_eq!(status["conditions"][0]["status"], "True");
-        assert_eq!(site.writes_about(begin, id), ["create ", "patch status", "patch status"]);
+        assert_eq!(rig.written(begin, id, 3).await, ["create", "patch status", "patch status"]);
 
         let begin = rig.audit().now();
         site.delete::<Volume>(id).await;
         site.until_gone::<Volume>(id).await;
-        assert_eq!(site.writes_about(begin, id), ["patch ", "delete "]);
+        assert_eq!(rig.written(begin, id, 2).await, ["patch", "delete"]);
         assert!(driver.stop().success());
     });
 }
@@ -131,7 +131,7 @@ fn a_volume_of_another_node_is_nobody_elses_business() {
         site.delete::<Volume>(&id).await;
         site.delete::<Volume>(own.id.as_str()).await;
         site.until_gone::<Volume>(own.id.as_str()).await;
-        assert_eq!(site.writes_about(begin, &id), ["create ", "patch "]);
+        assert_eq!(rig.written(begin, &id, 2).await, ["create", "patch"]);
         assert!(site.get::<Volume>(&id).await.unwrap()["status"].is_null());
     });
 }

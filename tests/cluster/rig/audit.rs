@@ -111,6 +111,15 @@ impl Audit {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
+
+    /// Returns how the object of this name was written since, in the order of time, as `create` or `patch status`.
+    pub(crate) fn writes(&self, mark: Mark, name: &str) -> Vec<String> {
+        let events = self.since(mark).into_iter();
+        let writes = events.filter(|one| one.is_a_write() && one.object_ref.name == name);
+        writes
+            .map(|one| format!("{} {}", one.verb, one.object_ref.subresource).trim().to_owned())
+            .collect()
+    }
 }
 
 // === impl Event ===

@@ -32,7 +32,7 @@ fn a_volume_has_copies_grows_and_leaves_nothing() {
         let made = controller.create_volume(stage.create("a")).await.unwrap().into_inner();
         let volume = made.volume.unwrap();
         let id = volume.volume_id.clone();
-        let writes = stage.writes_since(mark, &id);
+        let writes = rig.written(mark, &id, 3).await;
         assert_eq!(writes, ["create", "patch status", "patch status"]);
         let here = volume.accessible_topology.clone();
         let node = ["n1", "n2"].into_iter().find(|node| here == [on(node)]).unwrap();
@@ -92,7 +92,7 @@ fn a_volume_has_copies_grows_and_leaves_nothing() {
         let mark = rig.audit().now();
         for id in &ids {
             controller.delete_volume(requests::delete(id)).await.unwrap();
-            assert_eq!(stage.writes_since(mark, id), ["patch", "delete"]);
+            assert_eq!(rig.written(mark, id, 2).await, ["patch", "delete"]);
         }
         for node in ["n1", "n2"] {
             stage.until_room(node, 10 * GIB).await;
