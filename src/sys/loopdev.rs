@@ -22,7 +22,7 @@ pub use attach::{AttachOptions, AttachedLoop, attach};
 pub use detach::{detach, detach_image};
 pub use image::{Backing, Image};
 pub use lost::detach_lost;
-pub use status::{LoopStatus, find, has, set_capacity, status};
+pub use status::{LoopStatus, find, find_of, has, set_capacity, status};
 
 /// A loop device, whether a file is attached to it or not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

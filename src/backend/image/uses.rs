@@ -5,9 +5,9 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-use crate::sys::loopdev::{self, Backing, LoopDevice};
+use crate::sys::loopdev::{self, LoopDevice};
 use crate::sys::mountinfo::{Mount, MountTable};
-use crate::sys::{Failure, Result, device, lease};
+use crate::sys::{Failure, Result, device};
 
 /// How an image is used.
 #[derive(Debug, Clone)]
@@ -42,11 +42,7 @@ pub(super) fn of_device(device: LoopDevice) -> Result<Option<Use>> {
 
 /// Returns the device that the image is. Two of them is a state that nobody may work in.
 pub(super) fn device_of(image: &File) -> Result<Option<LoopDevice>> {
-    // One question instead of one to each loop device that has a file.
-    if lease::is_alone(image)? {
-        return Ok(None);
-    }
-    let mut devices = loopdev::find(&Backing::of(image)?)?;
+    let mut devices = loopdev::find_of(image)?;
     let device = devices.pop();
     match (devices.pop(), &device) {
         (Some(other), Some(device)) => {

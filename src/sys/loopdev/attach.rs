@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::status::find;
+use super::status::find_of;
 use super::{Backing, Image, LoopDevice, LoopStatus};
 use crate::sys::failure::{Doing, Failure, Result};
-use crate::sys::lease;
 
 /// How long we wait for the lock of a file.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,13 +57,12 @@ pub fn attach<'a>(image: impl Into<Image<'a>>, options: AttachOptions) -> Result
     let image = image.into();
     // Between the look and the attaching nobody else may attach the same file, in this process or another.
     let lock = Lock::of(image)?;
-    let backing = Backing::of(lock.file())?;
     // Not before the lock is all that has it open: then one question tells that no device has it.
-    let devices = if lease::is_alone(lock.file())? { Vec::new() } else { find(&backing)? };
+    let devices = find_of(lock.file())?;
     let file = image.open(options.read_only)?;
     match devices.as_slice() {
         [] => fresh::attach(&file, image, options),
-        [device] => match reuse::attach(device, backing, image, options)? {
+        [device] => match reuse::attach(device, Backing::of(&file)?, image, options)? {
             Some(attached) => Ok(attached),
             // It was detached with its last user just now.
             None => fresh::attach(&file, image, options),

@@ -11,6 +11,7 @@ use super::lost::is_dead;
 use super::{Backing, LoopDevice, ioctl, node};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Failure, Result};
+use crate::sys::lease;
 
 /// What is attached to a loop device, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,11 @@ pub fn find(backing: &Backing) -> Result<Vec<LoopDevice>> {
         }
     }
     Ok(found)
+}
+
+/// Returns the same for a file that is open here. Where nobody else has it open no device has it, and none is asked.
+pub fn find_of(file: &File) -> Result<Vec<LoopDevice>> {
+    if lease::is_alone(file)? { Ok(Vec::new()) } else { find(&Backing::of(file)?) }
 }
 
 /// Says whether the file `backing` is attached to `device`.
