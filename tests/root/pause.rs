@@ -218,7 +218,16 @@ fn empty(filler: &Path) {
     fs::remove_dir_all(filler).unwrap();
 }
 
-async fn stands_still(writers: [&Writer; 2]) {
+/// Waits until each of them has written three pieces more than it had then.
+async fn go_on<const N: usize>(writers: [&Writer; N], before: [u64; N], when: &str) {
+    let begin = Instant::now();
+    while writers.iter().zip(before).any(|(writer, before)| writer.pieces() < before + 3) {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{when}: nobody goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn stands_still<const N: usize>(writers: [&Writer; N]) {
     // What was being written when its file system was frozen may have been counted a moment later.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let before = writers.map(Writer::pieces);
@@ -273,11 +282,7 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         let before = [&writers[0], &writers[1]].map(Writer::pieces);
         empty(&filler);
         driver.until(&id, &[]).await;
-        let begin = Instant::now();
-        while writers[0].pieces() < before[0] + 3 || writers[1].pieces() < before[1] + 3 {
-            assert!(begin.elapsed() < Duration::from_secs(30));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        go_on([&writers[0], &writers[1]], before, "there is room again").await;
         let written = writers.map(Writer::stop);
         drop(safety);
         driver.unpublish(room, "written", &id).await;
@@ -341,17 +346,13 @@ fn a_kill_is_finished_by_the_next_driver(fs: &str) {
                 driver.died().await;
                 let mut driver = Driver::start(room, CONFIG).await;
                 driver.until(&id, &paused()).await;
-                stands_still([&writer, &writer]).await;
+                stands_still([&writer]).await;
                 driver.process.kill();
                 empty(&filler);
             }
             let mut driver = Driver::start(room, CONFIG).await;
             driver.until(&id, &[]).await;
-            let (before, begin) = (writer.pieces(), Instant::now());
-            while writer.pieces() < before + 3 {
-                assert!(begin.elapsed() < Duration::from_secs(30), "{point}: nobody goes on");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            go_on([&writer], [writer.pieces()], point).await;
             let written = writer.stop();
             check(&target.join("words"), written);
             drop(safety);
@@ -390,15 +391,11 @@ fn a_pool_that_has_grown_lets_what_was_paused_go_on() {
         let filler = fill(&pool, 800 * MIB);
         let writer = Writer::start(&target.join("words"), true);
         driver.until(&id, &paused()).await;
-        stands_still([&writer, &writer]).await;
+        stands_still([&writer]).await;
         assert!(driver.process.stop().success());
         let mut driver = Driver::start(room, &config("8Gi")).await;
         driver.until(&id, &[]).await;
-        let (before, begin) = (writer.pieces(), Instant::now());
-        while writer.pieces() < before + 3 {
-            assert!(begin.elapsed() < Duration::from_secs(30), "nobody goes on");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        go_on([&writer], [writer.pieces()], "the pool has grown").await;
         let written = writer.stop();
         check(&target.join("words"), written);
         drop(safety);
