@@ -7,6 +7,7 @@
 mod ask;
 pub mod client;
 pub mod controller;
+mod delay;
 pub mod node;
 pub mod objects;
 

@@ -71,9 +71,7 @@ impl Pool {
 
     /// Returns the pool's group snapshots, if it can have any.
     pub fn groups(&self) -> Result<&dyn Groups> {
-        let Self { name, .. } = self;
-        let none = || Error::unfit(format!("the volumes of pool {name} cannot be cut together"));
-        self.backend.groups().ok_or_else(none)
+        self.backend.groups().ok_or_else(|| no_groups(&self.name))
     }
 }
 
@@ -97,9 +95,18 @@ impl LocalPool {
         Pool { name, node, backend }
     }
 
+    /// Returns the pool's group snapshots, if it can have any.
+    pub fn groups(&self) -> Result<&dyn Groups> {
+        self.backend.groups().ok_or_else(|| no_groups(&self.name))
+    }
+
     /// Returns how the pool takes images in and gives them out, if it does.
     pub fn transfer(&self) -> Result<&dyn Transfer> {
         let none = || Error::unfit(format!("pool {} holds no image files", self.name));
         self.backend.transfer().ok_or_else(none)
     }
+}
+
+fn no_groups(name: &str) -> Error {
+    Error::unfit(format!("the volumes of pool {name} cannot be cut together"))
 }

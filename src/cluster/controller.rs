@@ -28,9 +28,9 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 
-use super::objects::{GroupSnapshot, Pool, Snapshot, Volume};
+use super::objects::{GroupSnapshot, Lean, Pool, Snapshot, Volume};
 use kind::Kind;
 use known::Known;
 use node::Node;
@@ -84,10 +84,10 @@ impl Shared {
     fn watch(self: &Arc<Self>) {
         let all = |shared: &Arc<Self>| Arc::clone(shared);
         let client = || self.client.clone();
-        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.volumes, Seen::of));
-        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.snapshots, Seen::of));
-        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.groups, Seen::of));
-        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.pools, without_history));
+        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.volumes, seen));
+        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.snapshots, seen));
+        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.groups, seen));
+        tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.pools, whole));
         tokio::spawn(watch::keep(Api::all(client()), all(self), |of| &of.nodes, Node::is_ready));
     }
 
@@ -104,10 +104,12 @@ impl Shared {
     }
 }
 
-/// Returns the pool without what only the API server has a use for.
-fn without_history(pool: &Pool) -> Pool {
-    let status = pool.status.clone();
-    Pool { status, ..Pool::new(&pool.name_any(), pool.spec.clone()) }
+fn seen<K: Kind>(Lean(object): &Lean<K>) -> Seen<K> {
+    Seen::of(object)
+}
+
+fn whole(Lean(pool): &Lean<Pool>) -> Pool {
+    pool.clone()
 }
 
 impl Counted for Pool {}

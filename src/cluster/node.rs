@@ -5,7 +5,6 @@
 //! killed, which event was missed, or how often one comes. Nothing here is needed to use a volume: without the API
 //! server the Node service goes on, and wishes wait.
 
-mod delay;
 mod desk;
 mod fulfil;
 mod group;

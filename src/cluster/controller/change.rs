@@ -28,8 +28,13 @@ impl Shared {
     pub(super) async fn look<K: Kind>(&self, id: &str) -> Result<Option<Arc<Seen<K>>>> {
         match K::known(self).get(id) {
             Some(known) => Ok(Some(known)),
-            None => Ok(self.read::<K>(id).await?.map(|object| Arc::new(Seen::of(&object)))),
+            None => self.see(id).await,
         }
+    }
+
+    /// Returns the object as it is now: what is known may be old.
+    pub(super) async fn see<K: Kind>(&self, id: &str) -> Result<Option<Arc<Seen<K>>>> {
+        Ok(self.read::<K>(id).await?.map(|object| Arc::new(Seen::of(&object))))
     }
 
     /// Changes the wish as the function says, which is asked again when somebody else was faster; it may say that there
@@ -57,6 +62,15 @@ impl Shared {
             }
         }
         Err(pending(id))
+    }
+
+    /// Takes away the object of something that will never be there again. One that is not as it was seen any more is
+    /// somebody else's business for now.
+    pub(super) async fn put_away<K: Kind>(&self, id: &str, seen: &Seen<K>) -> Result<()> {
+        match self.take_away(id, seen).await {
+            Err(Refused::Stale) => Err(pending(id)),
+            answer => Ok(answer?),
+        }
     }
 
     /// Takes the object away, if it is still as it was seen.

@@ -32,7 +32,7 @@ impl Shared {
     /// An error is final when nothing is left of the wish. Where something may be, it says so.
     pub(super) async fn fulfil<K: Kind>(&self, mut wish: K) -> Result<Ensured<K::Thing>> {
         let id = wish.name_any();
-        wish.set_requires(wish.features().iter().map(|one| one.as_str().to_owned()).collect());
+        wish.require(&wish.features());
         let (api, how) = (self.api::<K>(), PostParams::default());
         let object = match ask(&doing::<K>("write", &id), api.create(&how, &wish)).await {
             Ok(object) => {
@@ -58,11 +58,8 @@ impl Shared {
             Progress::Made(_) if !seen.is_to_be_deleted => return Ok(Some(seen)),
             Progress::Failed(_) => {
                 // Whoever has wished for it did not live to take it away.
-                return match self.take_away(id, &seen).await {
-                    Ok(()) => Ok(None),
-                    Err(Refused::Stale) => Err(pending(id)),
-                    Err(other) => Err(other.into()),
-                };
+                self.put_away(id, &seen).await?;
+                return Ok(None);
             }
             Progress::Made(_) | Progress::Making | Progress::Unclaimed => {}
         }
@@ -127,9 +124,8 @@ impl Shared {
     }
 
     async fn read_again<K: Kind>(&self, id: &str, seen: &Seen<K>) -> Result<Arc<Seen<K>>> {
-        let object = self.read::<K>(id).await?.map(|object| Seen::of(&object));
-        let same = object.filter(|object| object.uid == seen.uid);
-        same.map(Arc::new).ok_or_else(|| taken_away(id))
+        let now = self.see::<K>(id).await?;
+        now.filter(|now| now.uid == seen.uid).ok_or_else(|| taken_away(id))
     }
 }
 

@@ -6,9 +6,9 @@ use super::Shared;
 use super::known::Known;
 use super::seen::Seen;
 use super::tally::Takes;
-use crate::cluster::objects::{self, Feature, GroupSnapshot, Snapshot, Volume, Wish};
+use crate::cluster::objects::{Feature, GroupSnapshot, Snapshot, Volume, Wish};
 use crate::error::{Error, Noun, Result};
-use crate::volume::{self, Bytes, Condition, Group};
+use crate::volume::{self, Bytes, Group};
 
 /// A kind of wish.
 pub(super) trait Kind: Wish<Id: fmt::Display + Clone + Ord + Send + Sync> {
@@ -21,14 +21,8 @@ pub(super) trait Kind: Wish<Id: fmt::Display + Clone + Ord + Send + Sync> {
     /// Returns what became of it, or nothing before it is there.
     fn thing(&self) -> Result<Option<Self::Thing>>;
 
-    /// Returns the UUID of the pool that holds it.
-    fn pool_uuid(&self) -> Option<&str>;
-
     /// Returns what it takes of its pool.
     fn takes(&self) -> Takes;
-
-    /// Returns what is the matter with it.
-    fn health(&self) -> Vec<Condition>;
 
     /// Returns where the kind's objects are known.
     fn known(shared: &Shared) -> &Known<Seen<Self>>;
@@ -38,9 +32,6 @@ pub(super) trait Kind: Wish<Id: fmt::Display + Clone + Ord + Send + Sync> {
 
     /// Returns what somebody must be able to do who fulfils it.
     fn features(&self) -> Vec<Feature>;
-
-    /// Says that the wish cannot be fulfilled by somebody who does not know these.
-    fn set_requires(&mut self, features: Vec<String>);
 
     /// Returns in what this one, which there is, differs from the wish.
     fn difference(&self, wish: &Self) -> Option<String>;
@@ -54,18 +45,10 @@ impl Kind for Volume {
         self.made()
     }
 
-    fn pool_uuid(&self) -> Option<&str> {
-        self.status.as_ref()?.pool_uuid.as_deref()
-    }
-
     /// A volume that is to grow takes the new size already, and one that is to shrink again still the old one.
     fn takes(&self) -> Takes {
         let has = self.status.as_ref().and_then(|status| status.bytes).unwrap_or_default();
         Takes::Bytes(self.spec.bytes.max(has))
-    }
-
-    fn health(&self) -> Vec<Condition> {
-        self.status.as_ref().map_or_else(Vec::new, |status| objects::health(&status.conditions))
     }
 
     fn known(shared: &Shared) -> &Known<Seen<Self>> {
@@ -79,10 +62,6 @@ impl Kind for Volume {
 
     fn features(&self) -> Vec<Feature> {
         self.spec.source.iter().map(|_| Feature::Snapshots).collect()
-    }
-
-    fn set_requires(&mut self, features: Vec<String>) {
-        self.spec.requires = features;
     }
 
     fn difference(&self, wish: &Self) -> Option<String> {
@@ -105,19 +84,11 @@ impl Kind for Snapshot {
         self.made()
     }
 
-    fn pool_uuid(&self) -> Option<&str> {
-        self.status.as_ref()?.pool_uuid.as_deref()
-    }
-
     fn takes(&self) -> Takes {
         match self.status.as_ref().and_then(|status| status.bytes) {
             Some(bytes) => Takes::Bytes(bytes),
             None => Takes::LikeVolumes(self.spec.source.parse().into_iter().collect()),
         }
-    }
-
-    fn health(&self) -> Vec<Condition> {
-        self.status.as_ref().map_or_else(Vec::new, |status| objects::health(&status.conditions))
     }
 
     fn known(shared: &Shared) -> &Known<Seen<Self>> {
@@ -131,10 +102,6 @@ impl Kind for Snapshot {
 
     fn features(&self) -> Vec<Feature> {
         vec![Feature::Snapshots]
-    }
-
-    fn set_requires(&mut self, features: Vec<String>) {
-        self.spec.requires = features;
     }
 
     fn difference(&self, wish: &Self) -> Option<String> {
@@ -151,10 +118,6 @@ impl Kind for GroupSnapshot {
         self.made()
     }
 
-    fn pool_uuid(&self) -> Option<&str> {
-        self.status.as_ref()?.pool_uuid.as_deref()
-    }
-
     fn takes(&self) -> Takes {
         let cut = self.status.as_ref().filter(|status| !status.members.is_empty());
         match cut {
@@ -167,10 +130,6 @@ impl Kind for GroupSnapshot {
         }
     }
 
-    fn health(&self) -> Vec<Condition> {
-        Vec::new()
-    }
-
     fn known(shared: &Shared) -> &Known<Seen<Self>> {
         &shared.groups
     }
@@ -181,10 +140,6 @@ impl Kind for GroupSnapshot {
 
     fn features(&self) -> Vec<Feature> {
         vec![Feature::GroupSnapshots]
-    }
-
-    fn set_requires(&mut self, features: Vec<String>) {
-        self.spec.requires = features;
     }
 
     fn difference(&self, wish: &Self) -> Option<String> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Shared;
-use super::change::pending;
 use super::kind::Kind;
 use super::patience::Patience;
 use super::seen::Seen;
@@ -32,11 +31,8 @@ impl Shared {
         let Some(doomed) = self.doom::<K>(id).await? else { return Ok(Ensured::Made(())) };
         if let Some(why) = self.lost(&doomed.home, doomed.pool_uuid.as_deref()).await? {
             tracing::info!(id, why, "the data is lost: its object is deleted");
-            return match self.take_away(id, &doomed).await {
-                Ok(()) => Ok(Ensured::Made(())),
-                Err(Refused::Stale) => Err(pending(id)),
-                Err(other) => Err(other.into()),
-            };
+            self.put_away(id, &doomed).await?;
+            return Ok(Ensured::Made(()));
         }
         self.until_gone(id, doomed).await.map(Ensured::Made)
     }
@@ -78,11 +74,7 @@ impl Shared {
         doomed: &Seen<K>,
         is_to_be_certain: bool,
     ) -> Result<Option<Arc<Seen<K>>>> {
-        let known = K::known(self).get(id).filter(|_| !is_to_be_certain);
-        let seen = match known {
-            Some(known) => Some(known),
-            None => self.read::<K>(id).await?.map(|object| Arc::new(Seen::of(&object))),
-        };
+        let seen = if is_to_be_certain { self.see(id).await? } else { self.look(id).await? };
         Ok(seen.filter(|seen| seen.uid == doomed.uid))
     }
 

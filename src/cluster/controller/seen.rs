@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::kind::Kind;
 use super::tally::{Counted, Place, Takes};
-use crate::cluster::objects::{Home, Phase};
+use crate::cluster::objects::{self, Answer, Home, Phase};
 use crate::error::{Error, Result};
 use crate::volume::Condition;
 
@@ -57,14 +57,14 @@ impl<K: Kind> Seen<K> {
             is_to_be_deleted: object.is_to_be_deleted(),
             phase: object.phase(),
             failure,
-            pool_uuid: object.pool_uuid().map(Into::into),
+            pool_uuid: object.status().and_then(Answer::pool_uuid).map(Into::into),
             // Nothing of what has failed is left.
             takes: if object.phase() == Some(Phase::Failed) {
                 Takes::Nothing
             } else {
                 object.takes()
             },
-            health: object.health().into(),
+            health: objects::health(object.status().map_or(&[], Answer::conditions)).into(),
             thing: thing.map_err(|error| error.sentence().into()),
         }
     }

@@ -1,7 +1,5 @@
 //! The volumes of a pool that is elsewhere.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -162,14 +160,12 @@ impl Remote {
         let patience = Patience::begin();
         let mut changes = shared.volumes.changes();
         loop {
-            let is_over = patience.is_over();
-            let known = shared.volumes.get(id.as_str()).filter(|_| !is_over);
-            let seen = if let Some(known) = known {
-                known
+            let found = if patience.is_over() {
+                shared.see::<Object>(id.as_str()).await?
             } else {
-                let object = shared.read::<Object>(id.as_str()).await?;
-                Arc::new(Seen::of(&object.ok_or_else(|| Error::no_volume(id))?))
+                shared.look(id.as_str()).await?
             };
+            let seen = found.ok_or_else(|| Error::no_volume(id))?;
             if seen.uid != wished.uid {
                 return Err(pending(id.as_str()));
             }

@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 use super::Shared;
 use super::known::Known;
 use super::tally::Counted;
+use crate::cluster::delay::Delay;
 
-/// How long the first pause is after something went wrong, and the longest one.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long after something went wrong the next try is.
+const AGAIN: Delay = Delay::new(Duration::from_millis(200), Duration::from_secs(5));
 
 /// Keeps what is known of a kind as the API server has it; `read` takes out of an object what is kept of it.
 pub(super) async fn keep<K, T>(
@@ -29,7 +30,7 @@ pub(super) async fn keep<K, T>(
     T: Counted,
 {
     let (kind, known) = (K::kind(&()), known(&shared));
-    let (mut pause, mut is_told) = (PAUSES.0, false);
+    let (mut delay, mut is_told) = (AGAIN, false);
     let mut all = BTreeMap::new();
     let mut events = pin!(watcher(api, watcher::Config::default()));
     while let Some(event) = events.next().await {
@@ -38,7 +39,8 @@ pub(super) async fn keep<K, T>(
                 if is_told {
                     tracing::info!(%kind, "watched again");
                 }
-                (pause, is_told) = (PAUSES.0, false);
+                is_told = false;
+                delay.reset();
                 follow(known, &mut all, event, read);
             }
             Err(error) => {
@@ -53,8 +55,7 @@ pub(super) async fn keep<K, T>(
                     );
                 }
                 is_told = true;
-                tokio::time::sleep(pause).await;
-                pause = PAUSES.1.min(pause * 2);
+                tokio::time::sleep(delay.next()).await;
             }
         }
     }

@@ -12,12 +12,12 @@ use kube::runtime::watcher::Event;
 use tokio::sync::Notify;
 
 use super::Shared;
-use super::delay::Delay;
 use super::fulfil::{Next, fulfil};
 use super::kind::Kind;
 use super::tell::what;
 use super::watch::Told;
 use crate::cluster::Refused;
+use crate::cluster::delay::Delay;
 use crate::cluster::objects::{Answer, Condition, Lean};
 use crate::error::{Error, Meaning};
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::kind::Kind;
-use crate::backend::{Contents, Groups, LocalPool};
+use crate::backend::{Contents, LocalPool};
 use crate::cluster::objects::{GroupSnapshot, GroupSnapshotStatus};
 use crate::error::{Error, Result};
 use crate::volume::{Group, GroupId, Snapshot, SnapshotId};
@@ -25,7 +25,7 @@ impl Kind for GroupSnapshot {
 
     fn check(&self, pool: &LocalPool) -> Result<()> {
         self.wanted()?;
-        of(pool).map(drop)
+        pool.groups().map(drop)
     }
 
     /// They are sorted, as for everybody who takes several.
@@ -42,7 +42,7 @@ impl Kind for GroupSnapshot {
     }
 
     async fn make(&self, pool: &LocalPool) -> Result<Found> {
-        let group = of(pool)?.cut(&self.wanted()?).await?.into_inner();
+        let group = pool.groups()?.cut(&self.wanted()?).await?.into_inner();
         with_members(pool, group).await
     }
 
@@ -63,7 +63,7 @@ impl Kind for GroupSnapshot {
     }
 
     async fn remove(pool: &LocalPool, id: &GroupId) -> Result<()> {
-        of(pool)?.delete(id).await.map(drop)
+        pool.groups()?.delete(id).await.map(drop)
     }
 
     fn ready(made: &Found, pool: Uuid) -> GroupSnapshotStatus {
@@ -73,11 +73,6 @@ impl Kind for GroupSnapshot {
     fn is_in(contents: &Contents, id: &GroupId) -> bool {
         contents.groups.contains(id)
     }
-}
-
-fn of(pool: &LocalPool) -> Result<&dyn Groups> {
-    let none = || Error::unfit(format!("the volumes of pool {} cannot be cut together", pool.name));
-    pool.backend.groups().ok_or_else(none)
 }
 
 async fn with_members(pool: &LocalPool, group: Group) -> Result<Found> {

@@ -9,7 +9,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 
 use super::Shared;
-use super::delay::Delay;
+use crate::cluster::delay::Delay;
 use crate::cluster::objects::{Lean, Parts};
 
 /// How many objects a list has at most that is decoded at once.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Failure, Home, Parts};
+use super::{Answer, Failure, Feature, Home, Parts};
 use crate::error::Result;
 
 /// How far the node has come: it is Making it, and something may be there already; it is Ready; or it has Failed, and
@@ -44,6 +44,9 @@ pub trait Wish: Parts + Serialize + DeserializeOwned {
 
     /// Returns the features without which it cannot be fulfilled.
     fn requires(&self) -> &[String];
+
+    /// Says that it cannot be fulfilled by somebody who does not know these features.
+    fn require(&mut self, features: &[Feature]);
 
     /// Returns how far the node has come; nothing while it has not begun.
     fn phase(&self) -> Option<Phase>;
@@ -93,6 +96,10 @@ macro_rules! wish {
 
             fn requires(&self) -> &[String] {
                 &self.spec.requires
+            }
+
+            fn require(&mut self, features: &[$crate::cluster::objects::Feature]) {
+                self.spec.requires = features.iter().map(|one| one.as_str().to_owned()).collect();
             }
 
             fn phase(&self) -> Option<$crate::cluster::objects::Phase> {
