@@ -21,6 +21,7 @@ mod process;
 mod relay;
 mod rules;
 mod sidecars;
+mod wanted;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use mounts::in_a_thread;
 pub(crate) use process::Process;
 pub(crate) use relay::Relay;
 pub(crate) use rules::{Rule, granted, missing, used};
+pub(crate) use wanted::wanted;
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

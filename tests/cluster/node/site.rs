@@ -4,16 +4,13 @@ use std::path::{Path, PathBuf};
 
 use orlop::cluster::objects::{Home, Parts, Pool, Volume};
 use orlop::csi::v1::node_client::NodeClient;
-use orlop::volume::{
-    Asked, BlockSize, Bytes, Content, FsType, Limits, Name, NewSnapshot, NewVolume, SnapshotId,
-    VolumeId,
-};
+use orlop::volume::{Asked, Bytes, Content, Name, NewSnapshot, NewVolume, SnapshotId, VolumeId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
 
 use crate::driver::connect;
-use crate::rig::{Identity, Mounts, Process, Refused, Relay, Rig};
+use crate::rig::{Identity, Mounts, Process, Refused, Relay, Rig, wanted};
 
 /// A node, and the pool `fast` on it.
 pub(crate) struct Site {
@@ -117,17 +114,7 @@ impl Site {
 
     /// Returns a wish for a volume of this node, which others do not have.
     pub(crate) fn wanted(&self, name: &str) -> NewVolume {
-        let name = self.name(name);
-        NewVolume {
-            id: VolumeId::of(&name),
-            name,
-            size: Bytes::gib(1),
-            asked: Asked { required: Some(Bytes::gib(1)), limit: None },
-            content: Content::FileSystem(FsType::Xfs),
-            block_size: BlockSize::default(),
-            limits: Limits::NONE,
-            source: None,
-        }
+        wanted(self.name(name))
     }
 
     /// Returns the wish for a small one.

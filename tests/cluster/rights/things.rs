@@ -1,13 +1,10 @@
 //! Objects of each kind, on the node that a test wants them on.
 
 use orlop::cluster::objects::{GroupSnapshot, Home, Pool, Snapshot, Volume};
-use orlop::volume::{
-    Asked, BlockSize, Bytes, Content, FsType, Limits, Name, NewGroup, NewSnapshot, NewVolume,
-    SnapshotId, VolumeId,
-};
+use orlop::volume::{Name, NewGroup, NewSnapshot, SnapshotId, VolumeId};
 use serde_json::{Value, json};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, wanted};
 
 /// The kinds that are wishes.
 pub(super) const WISHES: [&str; 3] = ["volumes", "snapshots", "groupsnapshots"];
@@ -27,7 +24,7 @@ pub(super) fn thing(kind: &str, name: &str, node: &str) -> Value {
     let (home, name) = (Home::new(node, "fast"), Name::parse(name).unwrap());
     let source = VolumeId::of(&name);
     match kind {
-        "volumes" => json!(Volume::wish(&volume(name), &home)),
+        "volumes" => json!(Volume::wish(&wanted(name), &home)),
         "snapshots" => {
             let wanted = NewSnapshot { id: SnapshotId::of(&name), name, source };
             json!(Snapshot::wish(&wanted, &home))
@@ -61,17 +58,4 @@ pub(super) fn status(phase: &str) -> Value {
 
 pub(super) fn wished_away() -> Value {
     json!({ "spec": { "delete": true } })
-}
-
-fn volume(name: Name) -> NewVolume {
-    NewVolume {
-        id: VolumeId::of(&name),
-        name,
-        size: Bytes::gib(1),
-        asked: Asked { required: Some(Bytes::gib(1)), limit: None },
-        content: Content::FileSystem(FsType::Xfs),
-        block_size: BlockSize::B4096,
-        limits: Limits::NONE,
-        source: None,
-    }
 }
