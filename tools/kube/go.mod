@@ -6,6 +6,8 @@ tool (
 	github.com/kubernetes-csi/external-resizer/v2/cmd/csi-resizer
 	github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter
 	github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller
+	github.com/kubernetes-csi/livenessprobe/cmd/livenessprobe
+	github.com/kubernetes-csi/node-driver-registrar/cmd/csi-node-driver-registrar
 )
 
 require (
@@ -87,6 +89,8 @@ require (
 	github.com/kubernetes-csi/external-resizer/v2 v2.3.0 // indirect
 	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.7.0 // indirect
 	github.com/kubernetes-csi/external-snapshotter/v8 v8.7.0 // indirect
+	github.com/kubernetes-csi/livenessprobe v1.1.1-0.20260521143650-d2d15a5e8217 // indirect
+	github.com/kubernetes-csi/node-driver-registrar v1.3.1-0.20260521145649-c5794c45f34c // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/liggitt/tabwriter v0.0.0-20181228230101-89fcab3d43de // indirect
 	github.com/lithammer/dedent v1.1.0 // indirect
