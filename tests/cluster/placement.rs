@@ -1,4 +1,13 @@
-//! The scheduler, on nodes that are in the API alone.
+//! Where a volume goes: real claims and pods, the scheduler and the sidecars, a controller and several nodes.
+//!
+//! The nodes have no kubelet: a pod that has a node is as far as it gets, and its volumes are where they are for good.
+
+mod capacity;
+mod copies;
+mod fleet;
+mod gone;
+mod immediate;
+mod room;
 
 use crate::rig;
 

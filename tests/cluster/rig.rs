@@ -30,7 +30,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 pub(crate) use api::{Api, Refused};
-pub(crate) use audit::{Audit, Mark};
+pub(crate) use audit::{Audit, Event, Mark};
 pub(crate) use cluster::Cluster;
 pub(crate) use identity::Identity;
 pub(crate) use mounts::Mounts;

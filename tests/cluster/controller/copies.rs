@@ -7,7 +7,7 @@ use super::stage::{GIB, Stage, on, path, refused, within};
 use crate::requests;
 use crate::rig;
 
-/// > A copy is made on the node of its source, whatever is preferred, and where it has no room it is RESOURCE_EXHAUSTED.
+/// > A copy is made on the node of its source, whatever is preferred, because it shares the blocks of its source.
 #[test]
 fn a_copy_is_where_its_source_is() {
     rig::shared(async |rig| {
