@@ -12,7 +12,7 @@ VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
-.PHONY: help demo test test-unit test-it test-root test-sanity test-cluster vm-test full check bench build deps tools clean
+.PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster vm-test full check bench build deps tools clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,11 +25,12 @@ demo: deps ## a driver, a pool and a volume's whole life, as a short story
 build: ## the release binary: target/release/orlop
 	$(CARGO) build --release
 
-test: deps tools ## everything that must hold: unit, it, root, sanity, cluster, a short fuzz and storm
+test: deps tools ## everything that must hold: unit, it, root, sanity, chart, cluster, a short fuzz and storm
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+	$(CARGO) test $(FEATURES) --test chart
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
 
 test-unit: ## the pure things, beside the code
@@ -44,6 +45,10 @@ test-root: deps ## real loop devices, file systems and mounts
 test-sanity: deps ## csi-sanity against the memory and the image pool
 	@tools/build sanity
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
+
+test-chart: ## the Helm chart as Helm renders it, in many forms
+	@tools/build helm
+	$(CARGO) test $(FEATURES) --test chart
 
 test-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster

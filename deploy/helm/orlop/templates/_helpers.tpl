@@ -1,0 +1,131 @@
+{{/* The beginning of all names. */}}
+{{- define "orlop.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 34 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "orlop.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 34 | trimSuffix "-" -}}
+{{- else if contains (include "orlop.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 34 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "orlop.name" .) | trunc 34 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What finds the pods. It can never change: neither can a DaemonSet's selector. */}}
+{{- define "orlop.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "orlop.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "orlop.labels" -}}
+{{ include "orlop.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: orlop
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* The driver's image. */}}
+{{- define "orlop.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The class names of snapshots. */}}
+{{- define "orlop.snapshotClass" -}}
+{{- default (include "orlop.fullname" .) .Values.snapshots.className -}}
+{{- end -}}
+
+{{/* "true" where a switch is on, or is auto and the cluster has the API: (list switch api root). */}}
+{{- define "orlop.isOn" -}}
+{{- $switch := index . 0 -}}
+{{- if eq (toString $switch) "auto" -}}
+{{- if (index . 2).Capabilities.APIVersions.Has (index . 1) -}}true{{- end -}}
+{{- else if $switch -}}true{{- end -}}
+{{- end -}}
+
+{{- define "orlop.hasSnapshots" -}}
+{{- include "orlop.isOn" (list .Values.snapshots.enabled "snapshot.storage.k8s.io/v1" .) -}}
+{{- end -}}
+
+{{- define "orlop.hasGroupSnapshots" -}}
+{{- if include "orlop.hasSnapshots" . -}}
+{{- include "orlop.isOn" (list .Values.snapshots.groups "groupsnapshot.storage.k8s.io/v1" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "orlop.isOpenshift" -}}
+{{- include "orlop.isOn" (list .Values.openshift.enabled "security.openshift.io/v1" .) -}}
+{{- end -}}
+
+{{/* What the driver is told by variables, so that its verbs know it, too: kubectl exec … -- orlop doctor. */}}
+{{- define "orlop.env" -}}
+- name: ORLOP_CONFIG
+  value: /etc/orlop/orlop.yaml
+- name: CSI_ENDPOINT
+  value: unix:///csi/csi.sock
+- name: ORLOP_LOG_LEVEL
+  value: {{ .Values.driver.logLevel | quote }}
+- name: ORLOP_LOG_FORMAT
+  value: {{ .Values.driver.logFormat }}
+{{- end -}}
+
+{{/* What the configs of all processes begin with: all of them must say the same of what they can do. */}}
+{{- define "orlop.config" -}}
+{{- $config := dict "attach" "off" "cluster" dict -}}
+{{- with .Values.driver -}}
+{{- $_ := set $config "defaultSize" .defaultSize -}}
+{{- $_ := set $config "maxVolumesPerNode" (int64 .maxVolumesPerNode) -}}
+{{- $_ := set $config "freezeLimit" .freezeLimit -}}
+{{- $_ := set $config "shutdownGrace" .shutdownGrace -}}
+{{- end -}}
+{{- $metrics := dict "address" (printf ":%d" (int64 .Values.metrics.port)) "maxVolumes" (int64 .Values.metrics.maxVolumes) -}}
+{{- $_ := set $config "metrics" $metrics -}}
+{{- toJson $config -}}
+{{- end -}}
+
+{{/* A sidecar in the pod of a node: root, because the driver's socket is root's, but with no right of root's. */}}
+{{- define "orlop.besideDriver" -}}
+runAsUser: 0
+runAsGroup: 0
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+seLinuxOptions:
+  # What another container may not do where SELinux is on: connect to the socket of a privileged one.
+  type: spc_t
+{{- end -}}
+
+{{/* A container that has no right but to run. */}}
+{{- define "orlop.restricted" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* What all sidecars of the controller are told: (list values root). */}}
+{{- define "orlop.sidecarArgs" -}}
+{{- $root := index . 1 -}}
+- --csi-address=/csi/csi.sock
+- --kube-api-qps={{ $root.Values.controller.kubeApiQps }}
+- --kube-api-burst={{ $root.Values.controller.kubeApiBurst }}
+{{- if gt (int $root.Values.controller.replicas) 1 }}
+- --leader-election
+- --leader-election-namespace={{ $root.Release.Namespace }}
+{{- end }}
+- -v={{ $root.Values.sidecars.logLevel }}
+{{- with (index . 0).extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

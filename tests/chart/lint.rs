@@ -1,0 +1,87 @@
+//! What Helm itself says, for each version of Kubernetes that the chart is for.
+
+use serde_json::json;
+
+use crate::helm::{everything, helm, refused, render, rendered};
+
+/// From the oldest that is promised to the newest that is tested.
+const VERSIONS: [&str; 4] = ["1.34.0", "1.35.0", "1.36.0", "1.37.2"];
+
+#[test]
+fn helm_finds_nothing() {
+    for values in [json!({}), everything()] {
+        for version in VERSIONS {
+            let output = helm(&["lint", "--strict", "--kube-version", version], &values);
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "{version}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_version_gets_the_same_objects() {
+    let newest = rendered(&everything(), &["--kube-version", "1.37.2"]).unwrap();
+    for version in VERSIONS {
+        assert_eq!(
+            rendered(&everything(), &["--kube-version", version]).unwrap(),
+            newest,
+            "{version}"
+        );
+    }
+    let said = rendered(&json!({}), &["--kube-version", "1.33.9"]).unwrap_err();
+    assert!(said.contains("requires kubeVersion: >=1.34.0-0"), "{said}");
+}
+
+#[test]
+fn what_the_cluster_does_not_have_is_left_out_until_it_has_it() {
+    let plain = render(&json!({}));
+    assert_eq!(plain.names("VolumeSnapshotClass"), Vec::<&str>::new());
+    assert_eq!(plain.names("SecurityContextConstraints"), Vec::<&str>::new());
+    let apis =
+        ["--api-versions=snapshot.storage.k8s.io/v1", "--api-versions=security.openshift.io/v1"];
+    let some = rendered(&json!({}), &apis).unwrap();
+    assert_eq!(some.names("VolumeSnapshotClass"), ["orlop"]);
+    assert_eq!(some.names("VolumeGroupSnapshotClass"), Vec::<&str>::new());
+    assert_eq!(some.names("SecurityContextConstraints"), ["orlop-node"]);
+    let all = [&apis[..], &["--api-versions=groupsnapshot.storage.k8s.io/v1"]].concat();
+    let all = rendered(&json!({}), &all).unwrap();
+    assert_eq!(all.names("VolumeGroupSnapshotClass"), ["orlop"]);
+}
+
+#[test]
+fn every_object_says_what_it_belongs_to() {
+    for object in render(&everything()).0 {
+        let labels = &object["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/name"], "orlop", "{object}");
+        assert_eq!(labels["app.kubernetes.io/instance"], "orlop", "{object}");
+        assert_eq!(labels["app.kubernetes.io/managed-by"], "Helm", "{object}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_a_sentence() {
+    let disk = |name: &str, disk: &str| json!({ "name": name, "device": disk });
+    for (values, part) in [
+        (json!({ "nodes": 1 }), "additional properties 'nodes' not allowed"),
+        (json!({ "pools": [] }), "minItems"),
+        (json!({ "pools": [disk("fast", "sda")] }), "does not match pattern"),
+        (json!({ "pools": [disk("a", "/dev/a"), disk("a", "/dev/b")] }), "give them nodeSelectors"),
+        (
+            json!({ "pools": [disk("a", "/dev/a"), { "name": "b" }] }),
+            "neither device, file nor path",
+        ),
+        (json!({ "pools": [{ "name": "b" }] }), "is named default may leave them out"),
+        (json!({ "pools": [{ "name": "default", "ratio": 2 }] }), "which takes no ratio"),
+        (json!({ "pools": [{ "name": "a", "file": "/srv/a" }] }), "'size'"),
+        (
+            json!({ "pools": [{ "name": "a", "path": "/a", "storageClasses": [{ "name": "x" }, { "name": "x" }] }] }),
+            "two StorageClasses are named \"x\"",
+        ),
+        (json!({ "kubeletDir": "/var/lib/kubelet/" }), "kubeletDir"),
+        (json!({ "node": { "toolMemory": "1.5Gi" } }), "toolMemory"),
+        (json!({ "driver": { "logFormat": "xml" } }), "logFormat"),
+    ] {
+        let said = refused(&values);
+        assert!(said.contains(part), "{values}: {said}");
+    }
+}
