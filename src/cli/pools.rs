@@ -9,6 +9,7 @@ use crate::backend::late::Late;
 use crate::backend::memory::Memory;
 use crate::backend::{Local, LocalPool, Pools, Registry};
 use crate::cluster;
+use crate::cluster::client::Caller;
 use crate::config::{self, Cluster, Config, Kind, NodeId};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -30,7 +31,8 @@ pub(super) struct Opened {
 
 /// Finds the pools of the cluster's nodes, when everything is known that there is. None is here.
 pub(super) async fn of_cluster(cluster: &Cluster) -> std::result::Result<Opened, Failure> {
-    let client = cluster::client::connect(cluster.kubeconfig.as_deref()).await?;
+    let caller = Caller::Controller;
+    let client = cluster::client::connect(caller, cluster.kubeconfig.as_deref()).await?;
     let all = Arc::new(cluster::controller::Cluster::start(client).await);
     Ok(Opened { pools: Registry::default(), host: Arc::new(Simulated::default()), all })
 }

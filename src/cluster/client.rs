@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use hyper::header::{HeaderValue, USER_AGENT};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -24,6 +25,17 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long what was sent may stay without an answer of the other side's kernel.
 const UNHEARD: Duration = Duration::from_secs(20);
 
+/// Which program asks. The API server writes it into its audit log, with the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// `orlop controller`.
+    Controller,
+    /// `orlop node`.
+    Node,
+    /// `orlop doctor`.
+    Doctor,
+}
+
 /// The API server cannot be found, or this process has no name and no secret to be known by.
 #[derive(Debug)]
 pub struct NoCluster {
@@ -36,11 +48,12 @@ pub struct NoCluster {
 ///
 /// A token of a pod is read anew when it changes, and so is the authority's certificate. Nothing is tried again here:
 /// whoever asks knows whether asking twice is the same as once.
-pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
-    let (config, place) = match kubeconfig {
+pub async fn connect(caller: Caller, kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
+    let (mut config, place) = match kubeconfig {
         Some(path) => (of_file(path).await?, path.display().to_string()),
         None => (of_pod()?, "the pod".to_owned()),
     };
+    config.headers.push((USER_AGENT, caller.user_agent()));
     let failed = |error: kube::Error| NoCluster {
         doing: format!("cannot use the way to the API server that {place} tells"),
         source: error.into(),
@@ -49,6 +62,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(failed)?)
+        .layer(config.extra_headers_layer().map_err(failed)?)
         .map_err(BoxError::from)
         .service(legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(
             config.rustls_https_connector_with_connector(connector()).map_err(failed)?,
@@ -83,6 +97,18 @@ fn connector() -> HttpConnector {
     connector.set_keepalive_interval(Some(SILENCE));
     connector.set_tcp_user_timeout(Some(UNHEARD));
     connector
+}
+
+// === impl Caller ===
+
+impl Caller {
+    fn user_agent(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Controller => concat!("orlop-controller/", env!("CARGO_PKG_VERSION")),
+            Self::Node => concat!("orlop-node/", env!("CARGO_PKG_VERSION")),
+            Self::Doctor => concat!("orlop-doctor/", env!("CARGO_PKG_VERSION")),
+        })
+    }
 }
 
 // === impl NoCluster ===

@@ -37,7 +37,7 @@ pub(crate) use mounts::Mounts;
 use mounts::in_a_thread;
 pub(crate) use process::Process;
 pub(crate) use relay::Relay;
-pub(crate) use rules::{Rule, granted, missing, used};
+pub(crate) use rules::{Rule, granted, missing, too_few, used, wanted_by_processes};
 pub(crate) use wanted::wanted;
 
 /// How long anything may take on a busy machine.
@@ -73,8 +73,16 @@ impl Rig {
             let api = Api::new(&cluster.kubeconfig(&Identity::Admin)).await;
             let rig = Self { cluster, api };
             rig.until_it_is_ready().await;
-            test(rig).await;
+            test(rig.clone()).await;
+            rig.nobody_wanted_more();
         });
+    }
+
+    /// Fails if a process of Orlop has asked for what its role does not allow, in this test or beside it.
+    fn nobody_wanted_more(&self) {
+        let wanted: Vec<_> =
+            too_few(&self.audit().next()).iter().map(ToString::to_string).collect();
+        assert!(wanted.is_empty(), "deploy/cluster/rights.yaml has no rule for this: {wanted:?}");
     }
 
     /// Waits until the API server answers, after its start.

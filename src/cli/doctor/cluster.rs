@@ -4,8 +4,9 @@ use kube::Api;
 use kube::api::ListParams;
 
 use super::finding::Finding;
+use crate::cluster::ask;
+use crate::cluster::client::{self, Caller};
 use crate::cluster::objects::{Home, Pool};
-use crate::cluster::{ask, client};
 use crate::config::{Config, NodeId};
 use crate::error::Error;
 
@@ -13,7 +14,7 @@ const ABOUT: &str = "cluster";
 
 pub(super) async fn check(config: &Config, node: &NodeId) -> Vec<Finding> {
     let Some(cluster) = &config.cluster else { return Vec::new() };
-    let client = match client::connect(cluster.kubeconfig.as_deref()).await {
+    let client = match client::connect(Caller::Doctor, cluster.kubeconfig.as_deref()).await {
         Ok(client) => client,
         Err(error) => {
             let advice = "put that right: the driver does not start like this";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Mode, Setup};
 use crate::backend::{Enforcer, Orphans, Registry};
 use crate::cli::failure::Failure;
-use crate::cluster::client;
+use crate::cluster::client::{self, Caller};
 use crate::cluster::node::{Node, Settings};
 use crate::locks::Locks;
 
@@ -14,7 +14,7 @@ impl Setup {
     pub(super) async fn cluster_of_node(&self) -> Result<Option<kube::Client>, Failure> {
         let cluster = self.config.cluster.as_ref().filter(|_| self.mode == Mode::Node);
         let Some(cluster) = cluster else { return Ok(None) };
-        Ok(Some(client::connect(cluster.kubeconfig.as_deref()).await?))
+        Ok(Some(client::connect(Caller::Node, cluster.kubeconfig.as_deref()).await?))
     }
 
     /// Begins to fulfil the wishes for the pools of this node.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use serde::Deserialize;
 
@@ -19,6 +20,8 @@ rules: [{level: Metadata}]
 pub(crate) struct Audit {
     policy: PathBuf,
     log: PathBuf,
+    /// Until when it was held against the rights.
+    seen: Mutex<Mark>,
 }
 
 /// A moment: all that is in the log until then.
@@ -49,10 +52,11 @@ pub(crate) struct Event {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// Whoever is not known has no name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct User {
     pub(crate) username: String,
-    #[serde(default)]
     pub(crate) extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -83,7 +87,8 @@ impl Mark {
 
 impl Audit {
     pub(crate) fn new(dir: &Path) -> Self {
-        let new = Self { policy: dir.join("audit.yaml"), log: dir.join("audit.log") };
+        let (policy, log) = (dir.join("audit.yaml"), dir.join("audit.log"));
+        let new = Self { policy, log, seen: Mutex::new(Mark::BEGINNING) };
         std::fs::write(&new.policy, POLICY).unwrap();
         std::fs::write(&new.log, "").unwrap();
         new
@@ -103,13 +108,27 @@ impl Audit {
 
     /// Returns what has come since.
     pub(crate) fn since(&self, mark: Mark) -> Vec<Event> {
+        self.read_from(mark).0
+    }
+
+    /// Returns what nobody has got by this before.
+    pub(super) fn next(&self) -> Vec<Event> {
+        let mut seen = self.seen.lock().unwrap();
+        let (events, end) = self.read_from(*seen);
+        *seen = end;
+        events
+    }
+
+    /// Returns what has come since, and until when that is.
+    fn read_from(&self, Mark(begin): Mark) -> (Vec<Event>, Mark) {
         let mut log = std::fs::File::open(&self.log).unwrap();
-        log.seek(SeekFrom::Start(mark.0)).unwrap();
+        log.seek(SeekFrom::Start(begin)).unwrap();
         let mut text = String::new();
         log.read_to_string(&mut text).unwrap();
         // A line that is just being written is not there yet.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+        let end = text.rfind('\n').map_or(0, |end| end + 1);
+        let events = text[..end].lines().map(|line| serde_json::from_str(line).expect(line));
+        (events.collect(), Mark(begin + u64::try_from(end).unwrap()))
     }
 
     /// Returns how the object of this name was written since, in the order of time, as `create` or `patch status`.

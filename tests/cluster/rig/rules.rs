@@ -1,4 +1,6 @@
 //! The rules of Orlop's roles, one by one, and which of them were used: by the API server's own word.
+//!
+//! After each test it is asked what Orlop's processes wanted in that cluster: nothing beyond their roles, ever.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -63,6 +65,18 @@ pub(crate) fn granted() -> BTreeSet<Rule> {
     granted
 }
 
+/// Returns what Orlop's processes asked for that their roles do not allow. Tests that have their tokens do not count: they try
+/// what is not allowed.
+pub(crate) fn too_few(events: &[Event]) -> BTreeSet<Rule> {
+    // One that is granted can be refused by an API server that has just started and has not read its roles yet.
+    &wanted_by_processes(events) - &granted()
+}
+
+/// Returns what Orlop's processes asked for, whether it was allowed or not.
+pub(crate) fn wanted_by_processes(events: &[Event]) -> BTreeSet<Rule> {
+    events.iter().filter_map(Rule::wanted_by_a_process).collect()
+}
+
 /// Returns the rules by which these requests were allowed.
 pub(crate) fn used(events: &[Event]) -> BTreeSet<Rule> {
     events.iter().filter_map(Rule::of).collect()
@@ -90,6 +104,14 @@ impl Rule {
         let role = event.user.username.strip_prefix(&format!("system:serviceaccount:{NAMESPACE}:"));
         let decision = event.annotations.get("authorization.k8s.io/decision")?;
         role.filter(|_| decision == "forbid").map(|role| Self::asked_for(role, event))
+    }
+
+    /// Returns the rule that the request needs, if it is a process of Orlop that has made it.
+    fn wanted_by_a_process(event: &Event) -> Option<Self> {
+        let (program, _) = event.user_agent.split_once('/')?;
+        ["orlop-controller", "orlop-node"]
+            .contains(&program)
+            .then(|| Self::asked_for(program, event))
     }
 
     fn asked_for(role: &str, event: &Event) -> Self {
