@@ -46,7 +46,7 @@ test-sanity: deps ## csi-sanity against the memory and the image pool
 	@tools/build sanity
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
 
-test-chart: ## the Helm chart as Helm renders it, in many forms
+test-chart: deps ## the Helm chart as Helm renders it, in many forms, and the root of the image
 	@tools/build helm
 	$(CARGO) test $(FEATURES) --test chart
 

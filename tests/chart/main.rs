@@ -21,6 +21,7 @@ mod current;
 #[path = "../it/docs/page.rs"]
 mod docs;
 mod helm;
+mod image;
 mod lint;
 mod nodes;
 mod pods;
