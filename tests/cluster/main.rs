@@ -24,6 +24,8 @@ mod adopt;
 #[cfg(test)]
 mod api_server;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod controller;
 #[cfg(test)]
 #[path = "../it/docs/page.rs"]
