@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::names;
 use crate::rig::{self, Rig, chart};
 
-fn class(of: Value) -> Value {
+fn class(of: &Value) -> Value {
     json!({
         "pools": [{ "name": "fast", "path": "/srv/fast", "storageClasses": [of] }],
         "volumeAttributesClasses": [{ "name": "silver", "parameters": { "readIOPS": "2k" } }],
@@ -19,8 +19,8 @@ fn refused(rig: &Rig, values: &Value) -> String {
 #[test]
 fn a_class_that_is_there_keeps_what_it_says() {
     rig::alone(async |rig| {
-        rig.helm_install("orlop", &chart(), &class(json!({ "fsType": "xfs" })), &[]).unwrap();
-        let ext4 = class(json!({ "fsType": "ext4" }));
+        rig.helm_install("orlop", &chart(), &class(&json!({ "fsType": "xfs" })), &[]).unwrap();
+        let ext4 = class(&json!({ "fsType": "ext4" }));
         let said = refused(&rig, &ext4);
         for part in [
             "the StorageClass orlop-fast has parameters: {\"csi.storage.k8s.io/fstype\":\"xfs\",\"pool\":\"fast\"}",
@@ -29,7 +29,7 @@ fn a_class_that_is_there_keeps_what_it_says() {
         ] {
             assert!(said.contains(part), "{said}");
         }
-        let retained = class(json!({ "fsType": "xfs", "reclaimPolicy": "Retain" }));
+        let retained = class(&json!({ "fsType": "xfs", "reclaimPolicy": "Retain" }));
         assert!(refused(&rig, &retained).contains("has reclaimPolicy: \"Delete\""));
         // What the sentence says to do is enough.
         rig.kubectl(["delete", "storageclass", "orlop-fast", "orlop-fast-immediate"]);
@@ -43,13 +43,13 @@ fn a_class_that_is_there_keeps_what_it_says() {
 #[test]
 fn what_may_change_of_a_class_changes() {
     rig::alone(async |rig| {
-        rig.helm_install("orlop", &chart(), &class(json!({})), &[]).unwrap();
-        let other = class(json!({ "mountOptions": ["noatime"], "isDefault": true }));
+        rig.helm_install("orlop", &chart(), &class(&json!({})), &[]).unwrap();
+        let other = class(&json!({ "mountOptions": ["noatime"], "isDefault": true }));
         rig.helm_install("orlop", &chart(), &other, &[]).unwrap();
         let options =
             rig.kubectl(["get", "storageclass", "orlop-fast", "-o", "jsonpath={.mountOptions}"]);
         assert_eq!(options, "[\"noatime\"]");
-        rig.helm_install("orlop", &chart(), &class(json!({ "immediate": false })), &[]).unwrap();
+        rig.helm_install("orlop", &chart(), &class(&json!({ "immediate": false })), &[]).unwrap();
         assert_eq!(names(&rig, "storageclasses"), ["orlop-fast"]);
     });
 }
@@ -57,7 +57,7 @@ fn what_may_change_of_a_class_changes() {
 #[test]
 fn other_limits_are_another_class_of_attributes() {
     rig::alone(async |rig| {
-        let mut values = class(json!({}));
+        let mut values = class(&json!({}));
         rig.helm_install("orlop", &chart(), &values, &[]).unwrap();
         values["volumeAttributesClasses"][0]["parameters"]["readIOPS"] = "3k".into();
         let said = refused(&rig, &values);

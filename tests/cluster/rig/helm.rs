@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::orlop::NAMESPACE;
@@ -21,7 +22,10 @@ impl Rig {
         std::fs::write(&file, values.to_string()).unwrap();
         let mut helm = self.helm(&["upgrade", "--install", "--create-namespace", release]);
         helm.arg(chart).arg("--values").arg(file).args(options);
-        ended(helm)
+        let said = ended(helm)?;
+        // What needs Orlop in this cluster takes this one.
+        self.cluster.orlop.get_or_init(async || ()).now_or_never();
+        Ok(said)
     }
 
     pub(crate) fn helm_uninstall(&self, release: &str) {
