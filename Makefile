@@ -69,7 +69,7 @@ check: ## the gate: format, lints, documentation
 bench: deps ## each figure, the same by hand in the same run, and the ratio
 	$(CARGO) build --release
 	$(CARGO) build --release --example bench
-	@tools/build sanity
+	@tools/build sanity kube
 	$(AS_ROOT) target/release/examples/bench target/release/orlop
 
 deps: ## install the programs that Orlop calls and that its tests need

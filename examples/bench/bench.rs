@@ -12,6 +12,8 @@ use crate::room::Room;
 pub(crate) struct Bench {
     pub(crate) orlop: PathBuf,
     pub(crate) rounds: u32,
+    /// For how many minutes an idle cluster is watched.
+    pub(crate) idle: u32,
     room: Room,
 }
 
@@ -23,7 +25,7 @@ impl Bench {
         if !orlop.is_file() {
             return Err(format!("{} is missing: run `make build`", orlop.display()).into());
         }
-        Ok(Self { orlop, rounds: options.rounds, room })
+        Ok(Self { orlop, rounds: options.rounds, idle: options.idle, room })
     }
 
     /// Makes the directory `name` in the room.

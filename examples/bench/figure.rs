@@ -18,6 +18,8 @@ pub(crate) enum Bar {
     None,
     /// Orlop's own figure, in its unit.
     AtMost(f64),
+    /// How much more Orlop's figure is than the one beside it, in its unit.
+    MoreAtMost(f64),
     /// Orlop's figure as a multiple of the one by hand.
     RatioAtMost(f64),
     /// The same, where more is better.
@@ -59,11 +61,31 @@ impl Figure {
         }
     }
 
+    /// Creates a figure beside one that was measured in the same minutes.
+    pub(crate) fn beside(
+        what: impl Into<String>,
+        orlop: f64,
+        other: f64,
+        unit: &'static str,
+        bar: Bar,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            orlop: Measure { value: orlop, unit },
+            by_hand: Some(Measure { value: other, unit }),
+            ratio: None,
+            bar,
+        }
+    }
+
     /// Says whether the bar is held; nothing where there is none.
     pub(crate) fn holds(&self) -> Option<bool> {
         match self.bar {
             Bar::None => None,
             Bar::AtMost(most) => Some(self.orlop.value <= most),
+            Bar::MoreAtMost(most) => {
+                self.by_hand.map(|other| self.orlop.value - other.value <= most)
+            }
             Bar::RatioAtMost(most) => self.ratio.map(|ratio| ratio <= most),
             Bar::RatioAtLeast(least) => self.ratio.map(|ratio| ratio >= least),
         }

@@ -12,6 +12,7 @@ mod changes;
 #[path = "../shared/client.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
 mod client;
+mod cluster;
 mod copies;
 #[path = "../shared/driver.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
@@ -35,6 +36,23 @@ mod scrape;
 mod size;
 mod start;
 mod table;
+/// The cluster is that of the tests: a real etcd and API server, in namespaces of their own.
+#[path = "../../tests/cluster"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "it was written for tests, and the bench uses its part"
+)]
+mod tests {
+    pub(crate) mod rig;
+}
 mod throughput;
 
 use std::error::Error;
@@ -103,6 +121,9 @@ async fn measure(bench: &Bench, rows: Vec<Row>) -> Result<Vec<Figure>> {
             Row::Memory => memory::measure(bench).await,
             Row::Scrape => scrape::measure(bench).await,
             Row::Size => size::measure(bench),
+            Row::Cluster => cluster::creates(bench).await,
+            Row::ClusterMemory => cluster::memory(bench).await,
+            Row::ClusterIdle => cluster::idle(bench).await,
             Row::Sanity => sanity::measure(bench).await,
         };
         eprintln!("{row} is done");

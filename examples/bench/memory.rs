@@ -36,13 +36,18 @@ async fn resident(bench: &Bench, pool: &Pool) -> Result<f64> {
     let driver = bench.start(pool, &bench.dir("memory")?).await?;
     let listed = driver.client().count().await?;
     tokio::time::sleep(REST).await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", driver.pid()))?;
+    let resident = of(driver.pid(), &format!("{listed} volumes"))?;
+    driver.stop().await?;
+    Ok(resident)
+}
+
+/// Returns how many MiB the process has, and says what they consist of.
+pub(crate) fn of(pid: u32, what: &str) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = |key| field(&status, key).ok_or(format!("the kernel does not say {key}"));
     let (anon, file) = (kib("RssAnon:")?, kib("RssFile:")?);
-    eprintln!("memory: {listed} volumes: {anon} KiB of its own, {file} KiB of its program file");
-    let resident = kib("VmRSS:")?;
-    driver.stop().await?;
-    Ok(resident / 1024.0)
+    eprintln!("memory: {what}: {anon} KiB of its own, {file} KiB of its program file");
+    Ok(kib("VmRSS:")? / 1024.0)
 }
 
 /// Lets the kernel forget how much memory the process ever had.

@@ -22,6 +22,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     pub(crate) room: Option<PathBuf>,
 
+    /// For how many minutes an idle cluster is watched.
+    #[arg(long, default_value_t = 2, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) idle: u32,
+
     /// End with 1 when a bar is missed.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -50,6 +54,12 @@ pub(crate) enum Row {
     Size,
     /// How long the conformance suite takes.
     Sanity,
+    /// A create through the objects of a cluster, beside the same without one.
+    Cluster,
+    /// What a controller of 10,000 volumes takes of the memory, and a node of 100.
+    ClusterMemory,
+    /// What an idle node and an idle controller ask the API server for.
+    ClusterIdle,
 }
 
 // === impl Options ===

@@ -50,6 +50,14 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// Returns what all but one in a hundred keep to; zero of nothing.
+pub(crate) fn all_but_a_hundredth(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let above = sorted.len() / 100;
+    sorted.iter().rev().nth(above).copied().unwrap_or_default()
+}
+
 /// Returns the milliseconds since `began`.
 pub(crate) fn millis_since(began: Instant) -> f64 {
     millis(began.elapsed())

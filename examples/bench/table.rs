@@ -6,7 +6,8 @@ use crate::figure::{Bar, Figure};
 
 const BELOW: &str = "\
 Each comparison is made in turns; shown are medians, and the ratio is the median of the rounds' own ratios.
-By hand: the same programs, records, fsyncs, allocation, block size and direct I/O, without gRPC.";
+By hand: the same programs, records, fsyncs, allocation, block size and direct I/O, without gRPC; of a cluster: `orlop all`, which
+needs none.";
 
 /// Returns the table, and below it how to read it.
 pub(crate) fn of(figures: &[Figure]) -> String {
@@ -42,6 +43,7 @@ fn bar(figure: &Figure) -> String {
     match figure.bar {
         Bar::None => String::new(),
         Bar::AtMost(most) => format!("≤ {most} {}", figure.orlop.unit),
+        Bar::MoreAtMost(most) => format!("≤ {most} {} more", figure.orlop.unit),
         Bar::RatioAtMost(most) => format!("≤ {most} ×"),
         Bar::RatioAtLeast(least) => format!("≥ {least} ×"),
     }

@@ -125,6 +125,12 @@ impl Client {
         Ok(bytes)
     }
 
+    /// Returns how many bytes new volumes can still have, on all nodes together.
+    pub(crate) async fn capacity(&self) -> Result<i64> {
+        let request = v1::GetCapacityRequest::default();
+        Ok(self.controller.clone().get_capacity(request).await?.into_inner().available_capacity)
+    }
+
     /// Returns how many volumes the driver lists, on all pages together.
     pub(crate) async fn count(&self) -> Result<usize> {
         let (mut count, mut starting_token) = (0, String::new());

@@ -149,7 +149,8 @@ async fn probe(socket: &Path) -> Result<Option<Client>> {
     Ok(client.probe().await?.then_some(client))
 }
 
-async fn connect(socket: &Path) -> Result<Client> {
+/// Connects to the socket.
+pub(crate) async fn connect(socket: &Path) -> Result<Client> {
     let path = socket.to_owned();
     let connector = tower::service_fn(move |_| {
         let path = path.clone();

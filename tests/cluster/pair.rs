@@ -30,20 +30,13 @@ impl Pair {
     /// Starts both, with this pool on a node of this name.
     pub(crate) async fn start(rig: &Rig, node: &str, pool: Value) -> Self {
         rig.with_orlop().await;
-        rig.node(node).await;
-        let kubeconfig = rig.kubeconfig(&rig.orlop_node(node).await);
-        let settings = json!({
-            "nodeId": node, "pools": [pool], "cluster": { "kubeconfig": kubeconfig },
-        });
-        let driver = rig.orlop("node", node, settings);
+        let driver = rig.orlop_on_node(node, &pool).await;
         let on_node = rig.spawn(node, driver.command);
         rig.until_it_listens(&driver.socket).await;
         let node_channel = connect(driver.socket).await;
 
         let room = format!("controller-of-{node}");
-        let kubeconfig = rig.kubeconfig(&rig.orlop_controller(&room).await);
-        let settings = json!({ "cluster": { "kubeconfig": kubeconfig } });
-        let driver = rig.orlop("controller", &room, settings);
+        let driver = rig.orlop_as_controller(&room, json!({})).await;
         let of_all = rig.spawn(&room, driver.command);
         rig.until_it_listens(&driver.socket).await;
         let channel = connect(driver.socket).await;

@@ -3,6 +3,7 @@
 //! ```text
 //! rig::shared(async |rig| …)   the cluster that all such tests share: names must differ between tests
 //! rig::alone(async |rig| …)    a cluster of its own, for a test that hurts it
+//! rig::alone_with(orlop, …)    the same for another driver than the one that was built for the tests
 //! ```
 //!
 //! The test runs in the cluster's network, on one thread, with a mount namespace of its own. The cluster's files
@@ -55,19 +56,30 @@ pub(crate) struct Rig {
 
 /// Runs the test in the cluster that such tests share.
 pub(crate) fn shared(test: impl AsyncFnOnce(Rig) + Send) {
-    static CLUSTER: LazyLock<Arc<Cluster>> = LazyLock::new(|| Arc::new(Cluster::start()));
+    static CLUSTER: LazyLock<Arc<Cluster>> = LazyLock::new(|| Arc::new(Cluster::start(built())));
     in_a_thread(|| Rig::run(Arc::clone(&CLUSTER), test));
 }
 
 /// Runs the test in a cluster of its own.
 pub(crate) fn alone(test: impl AsyncFnOnce(Rig) + Send) {
-    in_a_thread(|| Rig::run(Arc::new(Cluster::start()), test));
+    alone_with(built(), test);
+}
+
+/// Does the work in a cluster of its own that is for this driver.
+pub(crate) fn alone_with<T: Send>(orlop: PathBuf, work: impl AsyncFnOnce(Rig) -> T + Send) -> T {
+    in_a_thread(|| Rig::run(Arc::new(Cluster::start(orlop)), work))
+}
+
+/// The driver that was built for the tests.
+#[allow(clippy::option_env_unwrap, reason = "the bench is no test, and names the driver itself")]
+pub(crate) fn built() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_orlop").expect("cargo names it when it builds tests").into()
 }
 
 // === impl Rig ===
 
 impl Rig {
-    fn run(cluster: Arc<Cluster>, test: impl AsyncFnOnce(Self)) {
+    fn run<T>(cluster: Arc<Cluster>, work: impl AsyncFnOnce(Self) -> T) -> T {
         cluster.namespaces.enter();
         // One thread: what it starts inherits the namespaces.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -75,9 +87,10 @@ impl Rig {
             let api = Api::new(&cluster.kubeconfig(&Identity::Admin)).await;
             let rig = Self { cluster, api };
             rig.until_it_is_ready().await;
-            test(rig.clone()).await;
+            let outcome = work(rig.clone()).await;
             rig.nobody_wanted_more();
-        });
+            outcome
+        })
     }
 
     /// Fails if a process of Orlop has asked for what its role does not allow, in this test or beside it.

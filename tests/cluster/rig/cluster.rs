@@ -37,6 +37,8 @@ pub(crate) struct Cluster {
     pub(crate) audit: Audit,
     pub(crate) identities: Identities,
     pub(crate) began: Instant,
+    /// The driver that is tested, or measured.
+    pub(super) orlop_program: PathBuf,
     /// Whether Orlop is installed.
     pub(super) orlop: tokio::sync::OnceCell<()>,
     /// The directory for all files.
@@ -52,8 +54,9 @@ pub(crate) struct Cluster {
 // === impl Cluster ===
 
 impl Cluster {
-    /// Starts etcd and the API server. From then on the calling thread is in their namespaces.
-    pub(crate) fn start() -> Self {
+    /// Starts etcd and the API server. From then on the calling thread is in their namespaces. This is the driver that
+    /// they are for.
+    pub(crate) fn start(orlop_program: PathBuf) -> Self {
         let began = Instant::now();
         let namespaces = Namespaces::new(&["10.96.0.1/32"], Path::new(FILES));
         // Their files are seen only from inside.
@@ -66,6 +69,7 @@ impl Cluster {
             audit: Audit::new(&dir),
             identities: Identities::new(dir.join("pki"), &["10.96.0.1", "127.0.0.1"]),
             began,
+            orlop_program,
             orlop: tokio::sync::OnceCell::new(),
             dir,
             scheduler: OnceLock::new(),

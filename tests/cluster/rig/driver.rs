@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Rig;
 
@@ -23,10 +23,27 @@ impl Rig {
         let (config, socket) = (room.join("orlop.yaml"), room.join("csi.sock"));
         settings["stateDir"] = room.join("state").to_str().unwrap().into();
         std::fs::write(&config, settings.to_string()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orlop"));
+        let mut command = Command::new(&self.cluster.orlop_program);
         command.arg(mode).arg("--config").arg(config);
         command.arg(format!("--endpoint=unix://{}", socket.display()));
         Driver { command, socket }
+    }
+
+    /// Returns `orlop controller` with these settings, in a pod of this name that has the rights of one.
+    pub(crate) async fn orlop_as_controller(&self, pod: &str, mut settings: Value) -> Driver {
+        let kubeconfig = self.kubeconfig(&self.orlop_controller(pod).await);
+        settings["cluster"] = json!({ "kubeconfig": kubeconfig });
+        self.orlop("controller", pod, settings)
+    }
+
+    /// Returns `orlop node` with this pool, on a new node of this name, with the rights that it has.
+    pub(crate) async fn orlop_on_node(&self, node: &str, pool: &Value) -> Driver {
+        self.node(node).await;
+        let kubeconfig = self.kubeconfig(&self.orlop_node(node).await);
+        let settings = json!({
+            "nodeId": node, "pools": [pool], "cluster": { "kubeconfig": kubeconfig },
+        });
+        self.orlop("node", node, settings)
     }
 
     /// Waits until a driver takes connections.
