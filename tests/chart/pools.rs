@@ -33,7 +33,7 @@ fn without_values_there_is_the_pool_for_trying_out() {
 fn the_driver_takes_what_the_values_say() {
     let values = json!({
         "kubeletDir": "/var/lib/k0s/kubelet",
-        "metrics": { "port": 9000, "maxVolumes": 7 },
+        "metrics": { "host": "0.0.0.0", "port": 9000, "maxVolumes": 7 },
         "driver": {
             "defaultSize": "2Gi", "maxVolumesPerNode": 9, "freezeLimit": "3s", "shutdownGrace": "4s",
         },
@@ -53,7 +53,7 @@ fn the_driver_takes_what_the_values_say() {
         shutdownGrace: 4s
         kubeletRoot: /var/lib/k0s/kubelet
         requireSharedMounts: true
-        metrics: {address: ':9000', maxVolumes: 7}
+        metrics: {address: '0.0.0.0:9000', maxVolumes: 7}
         pools: [{name: a, kind: image, path: /srv/a, provisioning: thin, ratio: 2.5, lowWater: 7%, reserve: 3%, whenFull: fail}]";
     assert_eq!(node, Config::parse(Path::new("x"), expected).unwrap());
     let controller = config(&objects, "orlop-controller");

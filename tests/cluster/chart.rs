@@ -2,6 +2,7 @@
 
 mod change;
 mod life;
+mod security;
 mod sidecars;
 
 use serde_json::{Value, json};

@@ -59,6 +59,18 @@ fn an_upgrade_to_the_same_changes_nothing() {
 }
 
 #[test]
+fn the_manifest_without_helm_is_taken_as_it_is() {
+    rig::alone(async |rig| {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/orlop.yaml");
+        rig.kubectl(["apply", "--filename", manifest]);
+        assert_eq!(names(&rig, "daemonsets"), ["orlop-node"]);
+        assert_eq!(names(&rig, "crd").len(), 4);
+        let again = rig.kubectl(["apply", "--filename", manifest]);
+        assert!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    });
+}
+
+#[test]
 fn what_a_cluster_gets_later_comes_with_the_next_upgrade() {
     rig::alone(async |rig| {
         let said = rig.helm_install("orlop", &chart(), &json!({}), &[]).unwrap();

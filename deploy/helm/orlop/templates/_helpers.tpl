@@ -86,7 +86,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $config "freezeLimit" .freezeLimit -}}
 {{- $_ := set $config "shutdownGrace" .shutdownGrace -}}
 {{- end -}}
-{{- $metrics := dict "address" (printf ":%d" (int64 .Values.metrics.port)) "maxVolumes" (int64 .Values.metrics.maxVolumes) -}}
+{{- $metrics := dict "address" (printf "%s:%d" .Values.metrics.host (int64 .Values.metrics.port)) "maxVolumes" (int64 .Values.metrics.maxVolumes) -}}
 {{- $_ := set $config "metrics" $metrics -}}
 {{- toJson $config -}}
 {{- end -}}
