@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, USER_AGENT};
+use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -17,6 +18,25 @@ use crate::error::Cause;
 
 /// How long a connection may take to come about.
 const CONNECTING: Duration = Duration::from_secs(3);
+
+/// The limits of a client that works.
+const LIMITS: Limits = Limits {
+    secured: Duration::from_secs(6),
+    answered: Duration::from_secs(15),
+    silent: Duration::from_secs(90),
+};
+
+/// How long a server may hang that takes connections, before it counts as one that is not there. Nobody waits for ever
+/// for a list or a watch.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Until both sides know each other.
+    secured: Duration,
+    /// Until an answer begins. That of a watch begins at once.
+    answered: Duration,
+    /// Between two pieces of an answer. A watch is told at least once a minute how far it has come.
+    silent: Duration,
+}
 
 /// How long nothing comes before the other side is asked whether it is still there, and how long between two such
 /// questions. A watch is silent for minutes, and would never find out that its server has lost power.
@@ -49,6 +69,14 @@ pub struct NoCluster {
 /// A token of a pod is read anew when it changes, and so is the authority's certificate. Nothing is tried again here:
 /// whoever asks knows whether asking twice is the same as once.
 pub async fn connect(caller: Caller, kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
+    within(LIMITS, caller, kubeconfig).await
+}
+
+async fn within(
+    limits: Limits,
+    caller: Caller,
+    kubeconfig: Option<&Path>,
+) -> Result<Client, NoCluster> {
     let (mut config, place) = match kubeconfig {
         Some(path) => (of_file(path).await?, path.display().to_string()),
         None => (of_pod()?, "the pod".to_owned()),
@@ -59,14 +87,18 @@ pub async fn connect(caller: Caller, kubeconfig: Option<&Path>) -> Result<Client
         source: error.into(),
     };
     let namespace = config.default_namespace.clone();
+    let secured = config.rustls_https_connector_with_connector(connector()).map_err(failed)?;
+    let mut connector = TimeoutConnector::new(secured);
+    connector.set_connect_timeout(Some(limits.secured));
+    connector.set_read_timeout(Some(limits.silent));
+    connector.set_reset_reader_on_write(true);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(failed)?)
         .layer(config.extra_headers_layer().map_err(failed)?)
+        .timeout(limits.answered)
         .map_err(BoxError::from)
-        .service(legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(
-            config.rustls_https_connector_with_connector(connector()).map_err(failed)?,
-        ));
+        .service(legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector));
     Ok(Client::new(service.boxed(), namespace))
 }
 
@@ -122,5 +154,71 @@ impl fmt::Display for NoCluster {
 impl std::error::Error for NoCluster {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&*self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use k8s_openapi::api::core::v1::Node;
+    use kube::Api;
+    use kube::api::{ListParams, WatchParams};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// Returns the nodes of a server that answers with this text, and then hangs.
+    async fn nodes_of(answer: &'static str) -> Api<Node> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 4096];
+                drop(client.read(&mut asked).await);
+                client.write_all(answer.as_bytes()).await.unwrap();
+                open.push(client);
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kubeconfig");
+        let config = serde_json::json!({
+            "clusters": [{ "name": "c", "cluster": { "server": server } }],
+            "users": [{ "name": "u", "user": {} }],
+            "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "u" } }],
+            "current-context": "c",
+        });
+        std::fs::write(&file, config.to_string()).unwrap();
+        let limits = Limits { secured: SHORT, answered: SHORT, silent: SHORT };
+        Api::all(within(limits, Caller::Node, Some(&file)).await.unwrap())
+    }
+
+    /// Returns what the future does, which is not to hang.
+    async fn ends<T>(future: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(10), future).await.expect("it hangs")
+    }
+
+    const BEGUN: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_server_that_takes_a_request_and_does_not_answer_is_given_up() {
+        let nodes = nodes_of("").await;
+        ends(nodes.list(&ListParams::default())).await.unwrap_err();
+        let watch = ends(nodes.watch(&WatchParams::default(), "1")).await;
+        assert!(watch.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_stops_in_the_middle_is_given_up() {
+        let nodes = nodes_of(BEGUN).await;
+        ends(nodes.list(&ListParams::default())).await.unwrap_err();
+        let watch = ends(nodes.watch(&WatchParams::default(), "1")).await.unwrap();
+        let events: Vec<_> = ends(watch.collect()).await;
+        assert!(events.iter().all(Result::is_err), "{events:?}");
     }
 }
