@@ -38,6 +38,9 @@ pub trait Pools: fmt::Debug + Send + Sync + 'static {
         content: Content,
     ) -> Result<Option<Capacity>>;
 
+    /// Returns whether there is such a node, whatever it can reach.
+    async fn has_node(&self, node: &str) -> Result<bool>;
+
     /// Returns the volume with the pool that holds it, or nothing when no pool does. It may be in one that is not
     /// there: that is an error.
     async fn find(&self, id: &VolumeId) -> Result<Option<(Pool, Volume)>>;

@@ -5,6 +5,7 @@
 
 use super::Settings;
 use super::delete::known;
+use crate::backend::Pool;
 use crate::csi::v1;
 use crate::error::{Error, Noun, Result};
 use crate::rpc::record_volume;
@@ -25,7 +26,7 @@ pub(super) async fn publish(
     let _guard = settings.locks.try_lock(&id)?;
     let (pool, volume) = settings.pools.volume(&id).await?;
     if *request.node_id != *pool.node {
-        return Err(Error::NotFound { what: Noun::Node, id: request.node_id });
+        return Err(elsewhere(settings, &id, &pool, request.node_id).await?);
     }
     if let Some(how) = capability.mismatch(volume.content) {
         return Err(Error::unfit(format!("volume {id} cannot be attached so: {how}")));
@@ -70,6 +71,17 @@ fn is_on(settings: &Settings) -> Result<()> {
         return Ok(());
     }
     Err(Error::Unsupported { what: "attaching (config `attach: off`)".to_owned() })
+}
+
+/// Returns the error of a volume that is wanted on a node where it is not.
+async fn elsewhere(settings: &Settings, id: &VolumeId, pool: &Pool, node: String) -> Result<Error> {
+    if !settings.pools.has_node(&node).await? {
+        return Ok(Error::NotFound { what: Noun::Node, id: node });
+    }
+    let its = &pool.node;
+    Ok(Error::unfit(format!(
+        "volume {id} is on node {its} and can be attached there alone, not to node {node}: its pods have to run on {its}"
+    )))
 }
 
 /// Returns whether the volume is attached as wanted, or why it cannot be.

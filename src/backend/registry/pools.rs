@@ -35,6 +35,11 @@ impl Pools for Registry {
         Ok(pool)
     }
 
+    /// A node without a pool is none of this process's.
+    async fn has_node(&self, node: &str) -> Result<bool> {
+        Ok(self.iter().any(|pool| *pool.node == *node))
+    }
+
     async fn capacity(
         &self,
         class: Option<&str>,

@@ -52,13 +52,18 @@ impl Shared {
         self.nodes.get(node).is_some_and(|ready| *ready)
     }
 
+    /// Returns whether the node is in the cluster. One that is not known is asked for.
+    pub(super) async fn has_node(&self, node: &str) -> Result<bool> {
+        Ok(self.nodes.get(node).is_some() || self.one::<Node>(node).await?.is_some())
+    }
+
     /// Returns why nothing of what was in the pool with this UUID can come back, if that is so: its node is gone from
     /// the cluster, or has been made anew under its old name. A node that is away is neither.
     ///
     /// It is asked for, and not only looked up: who believes this takes an object away.
     pub(super) async fn lost(&self, home: &Home, uuid: Option<&str>) -> Result<Option<String>> {
         let (node, pool) = (&home.node, home.object_name());
-        if self.nodes.get(node).is_none() && self.one::<Node>(node).await?.is_none() {
+        if !self.has_node(node).await? {
             return Ok(Some(format!("node {node} is not in the cluster any more")));
         }
         let Some(uuid) = uuid.filter(|uuid| self.has_another(&pool, uuid)) else { return Ok(None) };

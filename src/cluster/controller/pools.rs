@@ -41,6 +41,10 @@ impl Pools for Cluster {
         Ok(self.shared.capacity(&name, within, content))
     }
 
+    async fn has_node(&self, node: &str) -> Result<bool> {
+        self.shared.has_node(node).await
+    }
+
     async fn find(&self, id: &VolumeId) -> Result<Option<(Pool, Volume)>> {
         self.found::<objects::Volume>(id).await
     }

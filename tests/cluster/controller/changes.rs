@@ -92,3 +92,25 @@ fn limits_replace_each_other() {
         }
     });
 }
+
+/// > A volume is attached to its own node alone: another node is FAILED_PRECONDITION, and one that does not exist NOT_FOUND.
+#[test]
+fn a_volume_is_attached_to_its_own_node_alone() {
+    rig::shared(async |rig| {
+        rig.with_orlop().await;
+        let settings = json!({ "attach": "on" });
+        let stage = Stage::with(&rig, "fence", "fence", settings).await;
+        let (node, other) = (stage.node(1, 10).await, "fence-other");
+        rig.node(other).await;
+        let _player = stage.play(&node);
+        let id = stage.volume("a").await;
+        let mut controller = stage.controller.clone();
+        let attach = requests::attach(&id, other);
+        let (code, message) = refused(controller.controller_publish_volume(attach).await);
+        assert_eq!(code, Code::FailedPrecondition, "{message}");
+        assert!(message.contains(&format!("volume {id} is on node {node}")), "{message}");
+        let attach = requests::attach(&id, "fence-none");
+        assert_eq!(refused(controller.controller_publish_volume(attach).await).0, Code::NotFound);
+        controller.controller_publish_volume(requests::attach(&id, &node)).await.unwrap();
+    });
+}

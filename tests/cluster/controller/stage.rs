@@ -66,8 +66,13 @@ impl Stage {
 
     /// Starts another controller, in a room of this name.
     pub(crate) async fn another(rig: &Rig, name: &str, room: &str) -> Self {
+        Self::with(rig, name, room, json!({})).await
+    }
+
+    /// Starts another one, with more settings.
+    pub(crate) async fn with(rig: &Rig, name: &str, room: &str, mut settings: Value) -> Self {
         let kubeconfig = rig.kubeconfig(&rig.orlop_controller(room).await);
-        let settings = json!({ "cluster": { "kubeconfig": kubeconfig } });
+        settings["cluster"] = json!({ "kubeconfig": kubeconfig });
         let (process, socket) = start(rig, room, &settings).await;
         let channel = connect(socket.clone()).await;
         Self {
