@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, async_trait};
 
-use crate::backend::Registry;
+use crate::backend::{Freed, Registry};
 use crate::csi::v1;
 use crate::host::Host;
 use crate::locks::Locks;
@@ -46,6 +46,8 @@ pub struct Settings {
     pub host: Arc<dyn Host>,
     /// What enforces the limits of the volumes.
     pub limiter: Arc<Limiter>,
+    /// Where it is told that a volume is not staged any more.
+    pub freed: Freed,
     /// This node's id.
     pub node: String,
     /// How many volumes the node may have; 0 is no limit.

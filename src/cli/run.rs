@@ -14,7 +14,7 @@ use super::doctor;
 use super::failure::Failure;
 use super::options::DriverOptions;
 use super::pools::{self, Opened};
-use crate::backend::Orphans;
+use crate::backend::{Freed, Orphans};
 use crate::config::{Config, Endpoint, NodeId};
 use crate::locks::Locks;
 use crate::logging::{self, Levels};
@@ -135,6 +135,14 @@ impl Setup {
         self.mode != Mode::All && self.config.cluster.is_some()
     }
 
+    fn announce(&self) {
+        let pools: Vec<&str> = self.config.pools.iter().map(|pool| pool.name.as_str()).collect();
+        tracing::info!(
+            endpoint = %self.endpoint, node = %self.node, pools = pools.join(","),
+            version = env!("CARGO_PKG_VERSION"), "serving {}", self.mode
+        );
+    }
+
     async fn serve(
         self,
         opened: Opened,
@@ -146,12 +154,18 @@ impl Setup {
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
         let (locks, stop) = (Locks::default(), CancellationToken::new());
         let pools = opened.pools.clone();
-        let orphans = Orphans::default();
+        let (orphans, freed) = (Orphans::default(), Freed::default());
         let limiter = routes::limiter(&self, &opened, &locks);
         let node = cluster.zip(limiter.clone()).map(|(client, enforcer)| {
-            self.fulfil(client, opened.pools.clone(), &locks, enforcer, orphans.clone())
+            self.fulfil(
+                client,
+                opened.pools.clone(),
+                &locks,
+                enforcer,
+                (orphans.clone(), freed.clone()),
+            )
         });
-        let routes = routes::of(&self, opened, &locks, limiter, levels);
+        let routes = routes::of(&self, opened, &locks, limiter, freed, levels);
         let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
         let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
         let mut serving = tokio::spawn(async move { tokio::try_join!(csi, admin).map(|_| ()) });
@@ -159,11 +173,7 @@ impl Setup {
         if let Some(exporter) = &exporter {
             exporter.is_ready(&pools, orphans);
         }
-        let pools: Vec<&str> = self.config.pools.iter().map(|pool| pool.name.as_str()).collect();
-        tracing::info!(
-            endpoint = %self.endpoint, node = %self.node, pools = pools.join(","),
-            version = env!("CARGO_PKG_VERSION"), "serving {}", self.mode
-        );
+        self.announce();
         if let Err(failure) = code::give_back() {
             tracing::debug!(cause = %failure.source, "{failure}");
         }

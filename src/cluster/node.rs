@@ -25,7 +25,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backend::{Enforcer, LocalPool, Orphans, Registry};
+use crate::backend::{Enforcer, Freed, Listener, LocalPool, Orphans, Registry};
 use crate::cluster::objects::{GroupSnapshot, Home, Snapshot, Volume};
 use crate::locks::Locks;
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub enforcer: Arc<dyn Enforcer>,
     /// Where it is counted what has no object.
     pub orphans: Orphans,
+    /// Where it is told that a volume is not staged any more.
+    pub freed: Freed,
 }
 
 /// A node that is at work.
@@ -91,12 +93,14 @@ impl Node {
             tasks: TaskTracker::new(),
         });
         let desks = Desks::new(&shared);
+        let freed = shared.settings.freed.listen();
         let pools = Pools::new(&shared);
         let tasks = &shared.tasks;
         tasks.spawn(watch::watch(Arc::clone(&shared), Arc::clone(&desks.volumes)));
         tasks.spawn(watch::watch(Arc::clone(&shared), Arc::clone(&desks.snapshots)));
         tasks.spawn(watch::watch(Arc::clone(&shared), Arc::clone(&desks.groups)));
         tasks.spawn(watch::watch(Arc::clone(&shared), Arc::clone(&pools)));
+        tasks.spawn(look_again(Arc::clone(&shared), Arc::clone(&desks.volumes), freed));
         tasks.spawn(health::look_after(Arc::clone(&shared), desks.clone()));
         tasks.spawn(pools.keep(desks));
         Self { shared }
@@ -121,6 +125,19 @@ impl Desks {
     /// Says whether all objects are known.
     fn are_synced(&self) -> bool {
         self.volumes.is_synced() && self.snapshots.is_synced() && self.groups.is_synced()
+    }
+}
+
+/// Lets whoever waits to remove a volume look again when it is not staged any more, until the node stops.
+async fn look_again(shared: Arc<Shared>, desk: Arc<Desk<Volume>>, mut freed: Listener) {
+    let work = async {
+        loop {
+            desk.wake(freed.next().await.as_ref());
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = shared.stop.cancelled() => {}
     }
 }
 

@@ -43,9 +43,12 @@ pub(super) async fn unstage(
     let staging = path::required("staging_target_path", &request.staging_target_path)?;
     let Some(id) = id else { return Ok(v1::NodeUnstageVolumeResponse {}) };
     record_volume(&id);
-    let _guard = settings.locks.try_lock(&id)?;
+    let guard = settings.locks.try_lock(&id)?;
     let staging = settings.host.resolve(staging).await;
     undo(settings, &id, &staging).await?;
+    // Whoever hears it can go on at once.
+    drop(guard);
+    settings.freed.tell(&id);
     Ok(v1::NodeUnstageVolumeResponse {})
 }
 

@@ -76,6 +76,7 @@ impl Driver {
             enforcer: Some(limiter.clone()),
         });
         let node = Node::new(node::Settings {
+            freed: orlop::backend::Freed::default(),
             pools,
             locks: locks.clone(),
             host,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Mode, Setup};
-use crate::backend::{Enforcer, Orphans, Registry};
+use crate::backend::{Enforcer, Freed, Orphans, Registry};
 use crate::cli::failure::Failure;
 use crate::cluster::client::{self, Caller};
 use crate::cluster::node::{Node, Settings};
@@ -24,9 +24,9 @@ impl Setup {
         pools: Registry,
         locks: &Locks,
         enforcer: Arc<dyn Enforcer>,
-        orphans: Orphans,
+        (orphans, freed): (Orphans, Freed),
     ) -> Node {
         let (node, locks) = (self.node.to_string(), locks.clone());
-        Node::start(Settings { client, node, pools, locks, enforcer, orphans })
+        Node::start(Settings { client, node, pools, locks, enforcer, orphans, freed })
     }
 }

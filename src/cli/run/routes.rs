@@ -8,7 +8,7 @@ use tonic::service::Routes;
 
 use super::{Opened, Setup};
 use crate::admin::Admin;
-use crate::backend::Enforcer;
+use crate::backend::{Enforcer, Freed};
 use crate::config::Pool;
 use crate::controller::{self, Controller};
 use crate::csi::admin::admin_server::AdminServer;
@@ -52,6 +52,7 @@ pub(super) fn of(
     opened: Opened,
     locks: &Locks,
     limiter: Option<Arc<Limiter>>,
+    freed: Freed,
     levels: Levels,
 ) -> Served {
     // The pools are open before anything is answered, so whoever gets an answer gets this one.
@@ -69,7 +70,7 @@ pub(super) fn of(
         csi.add_service(ControllerServer::new(controller));
     }
     if let Some(limiter) = limiter {
-        csi.add_service(NodeServer::new(node(setup, &opened, locks, limiter)));
+        csi.add_service(NodeServer::new(node(setup, &opened, locks, limiter, freed)));
     }
     let admin = Admin::new(opened.pools, locks.clone(), levels);
     Served { csi: csi.routes(), admin: Routes::new(AdminServer::new(admin)) }
@@ -103,12 +104,19 @@ fn controller(
     })
 }
 
-fn node(setup: &Setup, opened: &Opened, locks: &Locks, limiter: Arc<Limiter>) -> Node {
+fn node(
+    setup: &Setup,
+    opened: &Opened,
+    locks: &Locks,
+    limiter: Arc<Limiter>,
+    freed: Freed,
+) -> Node {
     Node::new(node::Settings {
         pools: opened.pools.clone(),
         locks: locks.clone(),
         host: Arc::clone(&opened.host),
         limiter,
+        freed,
         node: setup.node.to_string(),
         max_volumes_per_node: setup.config.max_volumes_per_node,
     })

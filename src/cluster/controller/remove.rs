@@ -21,13 +21,13 @@ impl Shared {
     pub(super) async fn remove<K: Kind>(&self, id: &str) -> Result<Ensured<()>> {
         let Some(object) = self.read::<K>(id).await? else { return Ok(Ensured::Found(())) };
         let seen = Seen::of(&object);
-        if seen.is_nothing() {
+        if seen.has_failed() {
             match self.take_away(id, &seen).await {
-                // A node was faster: it has just begun.
                 Err(Refused::Stale) => {}
                 answer => return Ok(Ensured::Made(answer?)),
             }
         }
+        // One without a status may have its data already, when it was adopted: only the node can tell.
         let Some(doomed) = self.doom::<K>(id).await? else { return Ok(Ensured::Made(())) };
         if let Some(why) = self.lost(&doomed.home, doomed.pool_uuid.as_deref()).await? {
             tracing::info!(id, why, "the data is lost: its object is deleted");
@@ -51,8 +51,10 @@ impl Shared {
             let Some(seen) = self.still_there(id, &doomed, patience.is_over()).await? else {
                 return Ok(());
             };
-            if let Some(why) = seen.failure_since(generation).filter(|_| seen.is_to_be_deleted) {
-                return self.spare::<K>(id, why).await;
+            if let Some(why) = seen.failure_since(generation).filter(|_| seen.is_to_be_deleted)
+                && self.is_spared::<K>(id).await?
+            {
+                return Err(why);
             }
             if !self.is_ready(&doomed.home.node) {
                 let home = &doomed.home;
@@ -67,26 +69,31 @@ impl Shared {
         }
     }
 
-    /// Returns the object, unless it is gone. What is not known, or is to be known for certain, is asked for.
+    /// Returns the object, unless it is gone. What is not known, or is to be known for certain, is asked for; so is one
+    /// of which only an earlier one of its name is known yet.
     async fn still_there<K: Kind>(
         &self,
         id: &str,
         doomed: &Seen<K>,
         is_to_be_certain: bool,
     ) -> Result<Option<Arc<Seen<K>>>> {
-        let seen = if is_to_be_certain { self.see(id).await? } else { self.look(id).await? };
-        Ok(seen.filter(|seen| seen.uid == doomed.uid))
+        let is_same = |seen: &Arc<Seen<K>>| seen.uid == doomed.uid;
+        let known = K::known(self).get(id).filter(|known| !is_to_be_certain && is_same(known));
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => Ok(self.see(id).await?.filter(is_same)),
+        }
     }
 
     /// Takes back the wish to remove something that its node could not, so that it is not removed later, when nobody
-    /// expects it; then this is the answer.
-    async fn spare<K: Kind>(&self, id: &str, why: Error) -> Result<()> {
-        let spare = |object: &K| Ok(object.is_to_be_deleted().then(|| json!({ "delete": false })));
-        match unless_missing(self.change(id, spare).await)? {
-            Some(_) => Err(why),
-            // It was removed after all.
-            None => Ok(()),
-        }
+    /// expects it. Returns false where the node is at it after all: it has taken its answer back.
+    async fn is_spared<K: Kind>(&self, id: &str) -> Result<bool> {
+        let spare = |object: &K| {
+            let is_refused = object.is_to_be_deleted() && object.is_refused();
+            Ok(is_refused.then(|| json!({ "delete": false })))
+        };
+        let now = unless_missing(self.change(id, spare).await)?;
+        Ok(now.is_some_and(|now| !now.is_to_be_deleted))
     }
 }
 

@@ -95,9 +95,9 @@ impl<K: Kind> Seen<K> {
         &self.takes
     }
 
-    /// Returns whether nothing was made of it: there is no data that anybody could lose.
-    pub(super) fn is_nothing(&self) -> bool {
-        matches!(self.phase, None | Some(Phase::Failed))
+    /// Returns whether it could not be made: there is no data that anybody could lose.
+    pub(super) fn has_failed(&self) -> bool {
+        self.phase == Some(Phase::Failed)
     }
 
     /// Returns what the node says is the matter.

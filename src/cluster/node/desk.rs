@@ -19,7 +19,7 @@ use super::watch::Told;
 use crate::cluster::Refused;
 use crate::cluster::delay::Delay;
 use crate::cluster::objects::{Answer, Condition, Lean};
-use crate::error::{Error, Meaning};
+use crate::error::Error;
 
 /// How long one waits for somebody else who is at work on the same.
 const SOON: Delay = Delay::new(Duration::from_millis(20), Duration::from_secs(1));
@@ -130,6 +130,15 @@ impl<K: Kind> Desk<K> {
             }
             Err(Refused::Missing) => Ok(()),
             Err(other) => Err(other),
+        }
+    }
+
+    /// Lets whoever waits for the object look at it again at once; without a name, for any.
+    pub(super) fn wake(&self, id: Option<&K::Id>) {
+        let state = self.lock();
+        match id {
+            Some(id) => state.shifts.get(&id.to_string()).into_iter().for_each(Shift::call),
+            None => state.shifts.values().for_each(Shift::call),
         }
     }
 
@@ -300,6 +309,10 @@ fn version<K: Kind>(object: &K) -> u64 {
 // === impl Shift ===
 
 impl<K> Shift<K> {
+    fn call(self: &Arc<Self>) {
+        self.wake.notify_one();
+    }
+
     fn give(&self, newer: K) {
         *self.lock() = Some(newer);
         self.wake.notify_one();
@@ -330,7 +343,7 @@ impl Delays {
 
     /// What the API server refuses is told once; that it is away is told elsewhere.
     fn unheard<K: Kind>(&mut self, object: &K, error: &Error) -> Duration {
-        let is_news = !self.is_told && error.meaning() != Meaning::Unreachable;
+        let is_news = !self.is_told && !matches!(error, Error::Unreachable { .. });
         if is_news {
             self.is_told = true;
             tracing::error!(why = error.sentence(), "{} waits", what(object));

@@ -39,6 +39,11 @@ pub(super) trait Kind: Wish {
     /// lock.
     async fn change(&self, shared: &Shared, pool: &LocalPool, found: &Self::Made) -> Result<()>;
 
+    /// Returns whether somebody on this node is known to use it, so that it cannot be removed.
+    async fn is_held(_: &LocalPool, _: &Self::Id) -> bool {
+        false
+    }
+
     /// Succeeds when it is gone, whoever removed it. The caller has the lock.
     async fn remove(pool: &LocalPool, id: &Self::Id) -> Result<()>;
 

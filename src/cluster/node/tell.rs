@@ -34,6 +34,20 @@ impl Shared {
         Ok(true)
     }
 
+    /// Writes the status and lets the object be what the API server has then. Where the object is not what it was when
+    /// it was seen, nothing is written.
+    pub(super) async fn tell_unless_changed<K: Wish>(
+        &self,
+        object: &mut K,
+        status: &K::Status,
+    ) -> Result<(), Refused> {
+        let (name, version) = (object.name_any(), object.resource_version());
+        let as_seen = json!({ "op": "add", "path": "/metadata/resourceVersion", "value": version });
+        let told = json!({ "op": "add", "path": "/status", "value": status });
+        *object = self.patch_status(&name, json!([as_seen, told])).await?;
+        Ok(())
+    }
+
     /// Replaces what is at the path in the status of the object with this name and uid, and returns it as it is then.
     pub(super) async fn replace<K: Parts>(
         &self,
@@ -42,11 +56,15 @@ impl Shared {
         path: &str,
         value: &impl Serialize,
     ) -> Result<K, Refused> {
-        let doing = format!("write the status of {} {name}", K::kind(&()));
         let steps = json!([
             { "op": "test", "path": "/metadata/uid", "value": uid },
             { "op": "add", "path": path, "value": value },
         ]);
+        self.patch_status(name, steps).await
+    }
+
+    async fn patch_status<K: Parts>(&self, name: &str, steps: Value) -> Result<K, Refused> {
+        let doing = format!("write the status of {} {name}", K::kind(&()));
         let steps = json_patch(&doing, steps)?;
         let (api, params) = (self.api::<K>(), PatchParams::default());
         let Lean(now) = self.ask(&doing, api.patch_status(name, &params, &steps)).await?;

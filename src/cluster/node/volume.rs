@@ -79,6 +79,11 @@ impl Kind for Volume {
         Ok(())
     }
 
+    /// What is a device is staged.
+    async fn is_held(pool: &LocalPool, id: &VolumeId) -> bool {
+        matches!(pool.backend.attached(id).await, Ok(Some(_)))
+    }
+
     async fn remove(pool: &LocalPool, id: &VolumeId) -> Result<()> {
         pool.backend.delete(id).await.map(drop)
     }

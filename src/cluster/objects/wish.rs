@@ -65,6 +65,11 @@ pub trait Wish: Parts + Serialize + DeserializeOwned {
         self.status().is_some_and(|status| status.created().is_some())
     }
 
+    /// Returns whether the status says of the wish as it is now that it cannot be fulfilled.
+    fn is_refused(&self) -> bool {
+        self.is_answered() && self.failure().is_some()
+    }
+
     /// Returns whether the status answers the wish as it is now.
     fn is_answered(&self) -> bool {
         self.observed_generation().is_some_and(|seen| Some(seen) >= self.meta().generation)

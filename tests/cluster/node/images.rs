@@ -1,12 +1,14 @@
 //! A node with a pool of images: what is in use stays, and what is missing on the disk is told.
 
+use std::time::{Duration, Instant};
+
 use orlop::cluster::objects::{Snapshot, Volume};
 use orlop::volume::{Content, FsType};
 use serde_json::{Value, json};
 
 use super::site::{Site, new_snapshot};
 use crate::requests::{stage, unstage};
-use crate::rig;
+use crate::rig::{self, Relay};
 
 const EXT4: Content = Content::FileSystem(FsType::Ext4);
 
@@ -41,10 +43,47 @@ fn a_volume_that_is_staged_is_not_removed() {
         assert_eq!(site.answered::<Volume>(id).await["error"], Value::Null);
         site.delete::<Volume>(id).await;
         assert_eq!(site.answered::<Volume>(id).await["error"]["code"], "inUse");
+        // By itself the node looks after one second, two, four and so on: the next time would be at the seventh.
+        tokio::time::sleep(Duration::from_secs(4)).await;
         // Nobody has to say it again.
         node.node_unstage_volume(unstage(id, staging)).await.unwrap();
+        let freed = Instant::now();
         site.until_gone::<Volume>(id).await;
+        assert!(freed.elapsed() < Duration::from_secs(2), "{:?}", freed.elapsed());
         assert_eq!(site.pool().await["status"]["orphanCount"], 0);
+    });
+}
+
+/// > Of a volume whose deletion was refused nothing is removed, though it is free before the node hears that the wish is
+/// > taken back.
+#[test]
+fn a_wish_that_is_taken_back_is_not_fulfilled_meanwhile() {
+    rig::shared(async |rig| {
+        let relay = Relay::start();
+        let site = Site::real(&rig, "i3").await.through(&relay);
+        let _driver = site.start().await;
+        let wanted = site.small("a", EXT4);
+        let id = wanted.id.as_str();
+        site.wish(&wanted).await;
+        site.answered::<Volume>(id).await;
+        let (mut node, room) = site.csi().await;
+        let staging = room.join("staging");
+        std::fs::create_dir_all(&staging).unwrap();
+        let staging = staging.to_str().unwrap();
+        node.node_stage_volume(stage(id, staging)).await.unwrap();
+        site.delete::<Volume>(id).await;
+        assert_eq!(site.answered::<Volume>(id).await["error"]["code"], "inUse");
+
+        relay.hush();
+        site.patch::<Volume>(id, json!({ "delete": false })).await;
+        let mark = rig.audit().now();
+        node.node_unstage_volume(unstage(id, staging)).await.unwrap();
+        // It has decided what to do.
+        rig.written(mark, id, 1).await;
+        relay.cut();
+        assert_eq!(site.answered::<Volume>(id).await["error"], Value::Null);
+        node.node_stage_volume(stage(id, staging)).await.unwrap();
+        node.node_unstage_volume(unstage(id, staging)).await.unwrap();
     });
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Site {
     identity: Identity,
     kubeconfig: PathBuf,
     pool: Value,
-    mounts: Mounts,
+    pub(crate) mounts: Mounts,
 }
 
 /// Returns where the object is.
@@ -77,7 +77,7 @@ impl Site {
         self.begin_with(variables, json!({}))
     }
 
-    fn begin_with(&self, variables: &[(&str, &str)], mut settings: Value) -> Process {
+    pub(crate) fn begin_with(&self, variables: &[(&str, &str)], mut settings: Value) -> Process {
         settings["nodeId"] = json!(self.node);
         settings["pools"] = json!([self.pool]);
         settings["cluster"] = json!({ "kubeconfig": self.kubeconfig });
@@ -101,6 +101,11 @@ impl Site {
     /// Returns where something of the image pool is, on this node.
     pub(crate) fn in_pool(&self, name: &str) -> PathBuf {
         self.rig.room(&self.node).join("state/mounts/fast").join(name)
+    }
+
+    /// Returns whether there is such a thing in the image pool.
+    pub(crate) fn has_in_pool(&self, name: &str) -> bool {
+        self.mounts.run(|| self.in_pool(name).exists())
     }
 
     /// Moves something of the pool, as an admin of the node may.

@@ -1,7 +1,8 @@
 //! A way to the API server that a test can cut: for one client, while all others go on.
 
-use std::io::copy;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -19,6 +20,8 @@ struct Ways {
     shut: bool,
     ended: bool,
     open: Vec<TcpStream>,
+    /// Whether the connections that are open are hushed.
+    hushed: Arc<AtomicBool>,
 }
 
 // === impl Relay ===
@@ -49,6 +52,13 @@ impl Relay {
     /// Cuts every connection. A new one is let through.
     pub(crate) fn cut(&self) {
         self.ways.lock().unwrap().cut();
+    }
+
+    /// From now on nothing that the server says comes through on the connections that are open, nor does anybody notice
+    /// but by the silence. A new one is let through.
+    pub(crate) fn hush(&self) {
+        let mut ways = self.ways.lock().unwrap();
+        std::mem::take(&mut ways.hushed).store(true, Ordering::Relaxed);
     }
 
     /// Cuts every connection, and each new one, until it is opened again.
@@ -88,13 +98,28 @@ fn lead(ways: &Mutex<Ways>, client: &TcpStream, server: &TcpStream) {
     if ways.shut {
         return;
     }
-    for (from, to) in [(client, server), (server, client)] {
+    let never = Arc::default();
+    for (from, to, hushed) in [(client, server, &never), (server, client, &ways.hushed.clone())] {
         from.set_nodelay(true).unwrap();
         ways.open.push(from.try_clone().unwrap());
-        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let hushed = Arc::clone(hushed);
         thread::spawn(move || {
-            drop(copy(&mut from, &mut to));
+            drop(pass_on(&from, &to, &hushed));
             drop(to.shutdown(Shutdown::Write));
         });
+    }
+}
+
+fn pass_on(mut from: &TcpStream, mut to: &TcpStream, hushed: &AtomicBool) -> std::io::Result<()> {
+    let mut said = vec![0; 1 << 16];
+    loop {
+        let length = from.read(&mut said)?;
+        if length == 0 {
+            return Ok(());
+        }
+        if !hushed.load(Ordering::Relaxed) {
+            to.write_all(&said[..length])?;
+        }
     }
 }

@@ -119,7 +119,12 @@ impl<K: Kind> At<'_, K> {
         // What a wish never became is not its to remove.
         let found = found.filter(|_| object.phase() != Some(Phase::Failed));
         let removed = match found.map(|found| object.recognize(&found)) {
-            Some(Ok(())) => self.remove(object).await,
+            Some(Ok(())) => {
+                if object.is_refused() && !self.takes_back(object).await? {
+                    return Ok(Next::Later);
+                }
+                self.remove(object).await
+            }
             Some(Err(differs)) if object.is_made() => Err(differs),
             Some(Err(_)) | None => Ok(()),
         };
@@ -127,6 +132,22 @@ impl<K: Kind> At<'_, K> {
             Ok(()) => remove_object(self.shared, object).await,
             Err(error) => refuse(self.shared, object, error).await,
         }
+    }
+
+    /// Takes back the answer that it cannot be removed, before it is tried again; returns false where nothing has
+    /// changed about that.
+    ///
+    /// The controller may be about to take the wish back for that answer, and to tell its caller that nothing was
+    /// removed. Of the two writes only the first is taken.
+    async fn takes_back(&self, object: &mut K) -> std::result::Result<bool, Refused> {
+        if K::is_held(&self.pool, &self.id).await {
+            return Ok(false);
+        }
+        let mut status = object.status().cloned().unwrap_or_default();
+        *status.common().error = None;
+        self.shared.tell_unless_changed(object, &status).await?;
+        fault::point("node: taken back");
+        Ok(true)
     }
 
     async fn remove(&self, object: &K) -> Result<()> {
