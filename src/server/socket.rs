@@ -142,7 +142,29 @@ fn directory_of(socket: &Path) -> &Path {
 
 /// Returns whether a socket is there that nobody listens on. One that somebody listens on is an error, and so is
 /// anything else.
+///
+/// A process that was killed while it started a program may have left it between the two: until that runs, it has
+/// the socket of its parent open.
 async fn is_stale(path: &Path) -> Result<bool, SocketError> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match look(path).await {
+            Err(SocketError::Live { pid: Some(pid), .. }) if is_dead(pid) => {
+                tokio::time::sleep(pause).await;
+            }
+            answer => return answer,
+        }
+    }
+    look(path).await
+}
+
+fn is_dead(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid);
+    let asked = pid.map(rustix::process::test_kill_process);
+    matches!(asked, Some(Err(rustix::io::Errno::SRCH)))
+}
+
+async fn look(path: &Path) -> Result<bool, SocketError> {
     let failed = |doing| move |source| SocketError::Failed { doing, path: path.to_owned(), source };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::*;
 
@@ -36,6 +37,19 @@ async fn a_stale_socket_is_replaced_and_a_live_one_refused() {
     assert!(refused.to_string().starts_with(&expected), "{refused}");
     drop(UnixStream::connect(&path).await.unwrap());
     drop(first);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a process that leaves its socket to a child")]
+async fn what_a_dead_process_has_left_open_for_a_moment_is_waited_for() {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("csi.sock");
+    let script = "use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Local => shift, Listen => 128) or die; \
+                  exit if fork; sleep 1";
+    let status = Command::new("perl").args(["-e", script]).arg(&path).status().unwrap();
+    assert!(status.success());
+    Socket::check(&endpoint(&path)).await.unwrap();
+    drop(Socket::listen(&endpoint(&path)).await.unwrap());
 }
 
 #[tokio::test]
