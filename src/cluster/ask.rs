@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, Meaning, Result};
 
 /// How long the API server may take to answer. It has a second for etcd, and one that is alive is done by then; the
 /// callers' own limits are longer.
@@ -82,21 +82,27 @@ fn refused(doing: &str, status: &Status) -> Refused {
             "{}: the API server does not know the kind: install it with `orlop crds | kubectl apply -f -`",
             cannot(doing)
         )),
-        401 => Error::internal(
-            format!("{}: the API server does not know who asks: look at the token", cannot(doing)),
-            told,
-        ),
+        401 => for_now(format!(
+            "{}: the API server does not know who asks: look at the token: {told}",
+            cannot(doing)
+        )),
         403 if status.message.contains("ValidatingAdmissionPolicy") => {
             Error::internal(format!("{}: a policy of the cluster refuses it", cannot(doing)), told)
         }
-        403 => Error::internal(
-            format!("{}: a right is missing: give it to the role of this driver", cannot(doing)),
-            told,
-        ),
+        403 => for_now(format!(
+            "{}: a right is missing: give it to the role of this driver: {told}",
+            cannot(doing)
+        )),
         408 | 429 | 500..=599 => return away(doing, told),
         _ => Error::internal(cannot(doing), told),
     };
     Refused::Error(error)
+}
+
+/// An API server that has just started knows neither tokens nor roles for a moment. And of what was wished before
+/// nobody can say what has become: the caller is to ask again.
+fn for_now(sentence: String) -> Error {
+    Error::Told { meaning: Meaning::Unreachable, sentence }
 }
 
 fn away(doing: &str, source: impl Into<Cause>) -> Refused {
@@ -111,7 +117,6 @@ fn cannot(doing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Meaning;
 
     async fn answered(status: serde_json::Value) -> Refused {
         let status: Status = serde_json::from_value(status).unwrap();
@@ -137,14 +142,14 @@ mod tests {
     #[tokio::test]
     async fn an_error_names_what_is_missing() {
         for (code, message, meaning, says) in [
-            (403, "User \"u\" cannot get resource", Meaning::Internal, "a right is missing"),
+            (403, "User \"u\" cannot get resource", Meaning::Unreachable, "a right is missing"),
             (
                 403,
                 "volumes \"v\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: it is on node n2",
                 Meaning::Internal,
                 "a policy of the cluster refuses it",
             ),
-            (401, "Unauthorized", Meaning::Internal, "look at the token"),
+            (401, "Unauthorized", Meaning::Unreachable, "look at the token"),
             (404, "404 page not found", Meaning::Unfit, "orlop crds"),
             (429, "too many", Meaning::Unreachable, "cannot read Volume v: the API server"),
             (503, "leaderless", Meaning::Unreachable, "leaderless"),

@@ -36,7 +36,7 @@ impl Shared {
         let (api, how) = (self.api::<K>(), PostParams::default());
         let object = match ask(&doing::<K>("write", &id), api.create(&how, &wish)).await {
             Ok(object) => {
-                return self.until_made(&id, Seen::of(&object)).await.map(Ensured::Made);
+                return self.until_made(&id, Arc::new(Seen::of(&object))).await.map(Ensured::Made);
             }
             Err(Refused::Exists) => self.read::<K>(&id).await?.ok_or_else(|| pending(&id))?,
             Err(other) => return Err(other.into()),
@@ -48,12 +48,14 @@ impl Shared {
         if object.home() != wish.home() {
             return Err(pending(&id));
         }
-        self.until_made(&id, Seen::of(&object)).await.map(Ensured::Found)
+        self.until_made(&id, Arc::new(Seen::of(&object))).await.map(Ensured::Found)
     }
 
     /// Returns what a node has made of a wish that was written before, or nothing when nothing was written or is left.
+    ///
+    /// What is known is no answer: another controller may have removed it a moment ago.
     pub(super) async fn finish<K: Kind>(&self, id: &str) -> Result<Option<Arc<Seen<K>>>> {
-        let Some(seen) = self.look::<K>(id).await? else { return Ok(None) };
+        let Some(seen) = self.see::<K>(id).await? else { return Ok(None) };
         match seen.progress()? {
             Progress::Made(_) if !seen.is_to_be_deleted => return Ok(Some(seen)),
             Progress::Failed(_) => {
@@ -63,15 +65,14 @@ impl Shared {
             }
             Progress::Made(_) | Progress::Making | Progress::Unclaimed => {}
         }
-        let Some(object) = self.read::<K>(id).await? else { return Ok(None) };
-        self.until_made(id, Seen::of(&object)).await?;
-        self.look(id).await
+        self.until_made(id, seen).await?;
+        self.see(id).await
     }
 
-    async fn until_made<K: Kind>(&self, id: &str, read: Seen<K>) -> Result<K::Thing> {
+    async fn until_made<K: Kind>(&self, id: &str, read: Arc<Seen<K>>) -> Result<K::Thing> {
         let patience = Patience::begin();
         let mut changes = K::known(self).changes();
-        let mut seen = Arc::new(read);
+        let mut seen = read;
         loop {
             match self.next(id, &seen, &patience)? {
                 Next::Return(thing) => return Ok(thing),

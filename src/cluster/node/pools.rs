@@ -15,7 +15,7 @@ use super::{Desks, Shared};
 use crate::backend::LocalPool;
 use crate::cluster::Refused;
 use crate::cluster::objects::{Home, Lean, Pool, PoolStatus};
-use crate::error::{Error, Meaning};
+use crate::error::Error;
 
 use status::Look;
 
@@ -174,7 +174,7 @@ impl Told for Pools {
 fn untold(refused: Refused, is_told: &mut bool) {
     let error = Error::from(refused);
     let why = error.sentence();
-    if *is_told || error.meaning() == Meaning::Unreachable {
+    if *is_told || matches!(error, Error::Unreachable { .. }) {
         tracing::debug!(why, "what is true of the pools is told later");
     } else {
         *is_told = true;
