@@ -60,6 +60,8 @@ full: test vm-test bench ## test, and what takes longer
 	PROPTEST_CASES=20000 ORLOP_FUZZ_REQUESTS=1000000 $(CARGO) test $(FEATURES) --lib --test it
 	$(RUNNER) ORLOP_FUZZ_REQUESTS=1000000 ORLOP_STORM_OPERATIONS=20000 \
 		$(CARGO) test $(FEATURES) --test root -- --nocapture storm:: fuzz::
+	$(RUNNER) ORLOP_FAULTS_OPERATIONS=2000 ORLOP_FAULTS_ABSENCE=30 ORLOP_FAULTS_SILENCE=1 \
+		$(CARGO) test $(FEATURES) --test cluster -- --nocapture --test-threads=1 faults::
 
 check: ## the gate: format, lints, documentation
 	$(CARGO) fmt --check

@@ -26,7 +26,13 @@ mod api_server;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
+#[path = "../common/content.rs"]
+mod content;
+#[cfg(test)]
 mod controller;
+#[cfg(test)]
+#[path = "../common/dice.rs"]
+mod dice;
 #[cfg(test)]
 #[path = "../it/docs/page.rs"]
 mod docs;
@@ -35,6 +41,8 @@ mod doctor;
 #[cfg(test)]
 #[path = "../common/driver.rs"]
 mod driver;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod node;
 #[cfg(test)]

@@ -196,14 +196,20 @@ impl Rig {
 
 /// Lets a program believe that it is another time, such as `+1h`. Works for those that ask libc.
 pub(crate) fn with_clock(command: &mut Command, offset: &str) {
+    command.envs(clock(offset));
+}
+
+/// Returns the variables that do it.
+pub(crate) fn clock(offset: &str) -> [(&'static str, String); 3] {
     let library = PathBuf::from(format!(
         "/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1",
         std::env::consts::ARCH
     ));
     assert!(library.exists(), "{} is missing: run `make deps`", library.display());
-    command.env("LD_PRELOAD", library).env("FAKETIME", offset);
+    let library = library.to_str().unwrap().to_owned();
     // How long something takes stays true.
-    command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let monotonic = ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
+    [("LD_PRELOAD", library), ("FAKETIME", offset.to_owned()), monotonic]
 }
 
 /// A program that `make tools` builds.

@@ -13,13 +13,13 @@ use tonic::transport::Channel;
 
 use self::plant::{CANARY, Where, planted};
 use self::traces::{Programs, admin, allocated_in, scrape};
+use crate::dice::Dice;
 use crate::driver::{connect, text};
 use crate::left::Swept;
 use crate::process::Process;
 use crate::random::{Choices, RPCS};
 use crate::raw::{frame, post};
 use crate::rig::Ground;
-use crate::storm::dice::Dice;
 use crate::support::{block_on, in_mount_namespace};
 
 /// A volume's name is no secret. It is found where a secret would be, or the search is worth nothing.

@@ -25,6 +25,10 @@
 
 #[path = "../common/conformance.rs"]
 mod conformance;
+#[path = "../common/content.rs"]
+mod content;
+#[path = "../common/dice.rs"]
+mod dice;
 #[path = "../common/driver.rs"]
 mod driver;
 #[cfg(test)]

@@ -5,8 +5,6 @@
 //! do, though not what the machine makes of it. A call that a death cut off may have been carried out or not: it is
 //! made again, as an orchestrator does, and then its answer is final.
 
-mod content;
-pub(crate) mod dice;
 mod harbour;
 mod sea;
 mod worker;
@@ -19,9 +17,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use orlop::sys::mount::MountOptions;
 use tokio::task::{JoinSet, LocalSet};
 
-use self::dice::Dice;
 use self::sea::{POOLS, Sea};
 use self::worker::Worker;
+use crate::dice::Dice;
 use crate::fuzzer::number;
 use crate::left::{Swept, assert_nothing_left};
 use crate::support::{Image, Mounted, block_on, in_mount_namespace, new_dir};

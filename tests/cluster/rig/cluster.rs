@@ -104,6 +104,12 @@ impl Cluster {
         self.api_server.lock().unwrap().take().expect("the API server runs").kill();
     }
 
+    /// Starts the API server, whether one runs or not.
+    pub(crate) fn restart_api_server(&self) {
+        drop(self.api_server.lock().unwrap().take());
+        self.start_api_server();
+    }
+
     /// Lets the API server hang: it takes connections, and does not answer.
     pub(crate) fn pause_api_server(&self) {
         self.api_server.lock().unwrap().as_ref().expect("the API server runs").pause();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::dice::Dice;
 use super::world::World;
+use crate::dice::Dice;
 use crate::driver::{connect_lazily, text};
 use crate::process::Process;
 

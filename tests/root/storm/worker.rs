@@ -12,9 +12,9 @@ use orlop::csi::v1;
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
-use super::dice::Dice;
 use super::sea::{POOLS, Sea};
 use super::world::{Kind, Volume};
+use crate::dice::Dice;
 use crate::driver::text;
 use crate::random::volume_id;
 use crate::requests::{MIB, pairs};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orlop::csi::v1;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
 
-use super::content::Stamp;
+use crate::content::Stamp;
 use crate::requests::{block, file_system};
 
 /// What a volume holds.

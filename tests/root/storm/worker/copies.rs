@@ -6,11 +6,11 @@ use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use tonic::Code;
 
 use super::{Slot, Worker, code, expect};
+use crate::content::Stamp;
 use crate::random::{group_id, snapshot_id, volume_id};
 use crate::requests::{
     MIB, at_least, delete_group, delete_snapshot, group, of_snapshot, of_volume, snapshot,
 };
-use crate::storm::content::Stamp;
 use crate::storm::world::{Cut, Kind, Volume};
 
 /// A visit to a volume of anybody's: its owner does not delete it meanwhile, but does everything else.

@@ -6,8 +6,8 @@ use orlop::sys::capability::{Capability, has};
 use tonic::Code;
 
 use super::{Slot, Worker, expect};
+use crate::content;
 use crate::requests::{node_expand, publish, stage, stats, unpublish, unstage};
-use crate::storm::content;
 use crate::storm::world::Kind;
 
 impl Worker {

@@ -8,10 +8,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// Names a content. Nothing at all is the content 0.
-pub(super) type Stamp = u64;
+pub(crate) type Stamp = u64;
 
 const LONGEST: usize = 200_000;
 
@@ -20,20 +20,25 @@ const HEAD: usize = 4096;
 const PLACE: u64 = 1 << 20;
 
 /// Replaces the content of the published volume.
-pub(super) async fn write(target: &Path, stamp: Stamp) -> io::Result<()> {
+pub(crate) async fn write(target: &Path, stamp: Stamp) -> io::Result<()> {
     let target = target.to_owned();
-    in_thread(
-        move || {
-            if target.is_dir() { write_file(&target, stamp) } else { write_raw(&target, stamp) }
-        },
-    )
-    .await
+    in_thread(move || write_now(&target, stamp)).await
+}
+
+/// Does the same in this thread.
+pub(crate) fn write_now(target: &Path, stamp: Stamp) -> io::Result<()> {
+    if target.is_dir() { write_file(target, stamp) } else { write_raw(target, stamp) }
 }
 
 /// Returns the content of the published volume, which is a whole one.
-pub(super) async fn read(target: &Path) -> Stamp {
+pub(crate) async fn read(target: &Path) -> Stamp {
     let target = target.to_owned();
-    in_thread(move || if target.is_dir() { read_file(&target) } else { read_raw(&target) }).await
+    in_thread(move || read_now(&target)).await
+}
+
+/// Does the same in this thread.
+pub(crate) fn read_now(target: &Path) -> Stamp {
+    if target.is_dir() { read_file(target) } else { read_raw(target) }
 }
 
 /// A volume that is just being copied holds its writers up: that must not hold up everybody in here.
