@@ -127,6 +127,9 @@ fn place(entry: PoolEntry, provisioning: Provisioning) -> Result<Place, Wrong> {
         ));
     }
     match (entry.device, entry.file, entry.path) {
+        (Some(device), None, None) if device.0.parent().is_some_and(has_star) => {
+            Err(Wrong::new("device", "can have `*` in its last part only"))
+        }
         (Some(device), None, None) => Ok(Place::Device(device.0)),
         (None, Some(file), None) => {
             let size = entry.size.ok_or_else(|| Wrong::new("size", "is required beside `file`"))?;
@@ -154,4 +157,8 @@ fn place(entry: PoolEntry, provisioning: Provisioning) -> Result<Place, Wrong> {
             Err(Wrong::new(key, "only one of `device`, `file` and `path` can be there"))
         }
     }
+}
+
+fn has_star(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().contains(&b'*')
 }

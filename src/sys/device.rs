@@ -1,11 +1,15 @@
 //! The pair of numbers by which the kernel knows a device.
 
+mod pattern;
+
 use std::fmt;
 use std::num::ParseIntError;
 use std::path::Path;
 use std::str::FromStr;
 
 use rustix::fs::FileType;
+
+pub use pattern::{is_pattern, matching};
 
 use super::failure::{Doing, Result};
 

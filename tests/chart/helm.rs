@@ -62,7 +62,7 @@ pub(crate) fn everything() -> Value {
     json!({
         "createNamespace": true,
         "pools": [
-            { "name": "fast", "device": "/dev/disk/by-path/x", "nodeSelector": { "disk": "nvme" } },
+            { "name": "fast", "device": "/dev/disk/by-id/nvme-Example_*", "nodeSelector": { "disk": "nvme" } },
             { "name": "bulk", "path": "/srv/bulk", "provisioning": "thin", "ratio": 3, "lowWater": "6%",
               "reserve": "3%", "whenFull": "fail",
               "storageClasses": [

@@ -65,6 +65,7 @@ fn what_cannot_be_is_refused_with_a_sentence() {
         (json!({ "nodes": 1 }), "additional properties 'nodes' not allowed"),
         (json!({ "pools": [] }), "minItems"),
         (json!({ "pools": [disk("fast", "sda")] }), "does not match pattern"),
+        (json!({ "pools": [disk("fast", "/dev/*/sda")] }), "does not match pattern"),
         (json!({ "pools": [disk("a", "/dev/a"), disk("a", "/dev/b")] }), "give them nodeSelectors"),
         (
             json!({ "pools": [disk("a", "/dev/a"), { "name": "b" }] }),

@@ -102,6 +102,57 @@ fn a_pool_grows_with_its_device() {
     drop(image);
 }
 
+/// > A pattern for a pool's device means the only disk that it fits, or the one that the pool was on before; if that is away, no other.
+#[test]
+fn a_pattern_means_one_device_and_goes_on_meaning_it() {
+    let disk = Disk::new();
+    let names = disk.outside().join("by-id");
+    std::fs::create_dir(&names).unwrap();
+    let known_as = |name: &str, device: &Path| {
+        std::os::unix::fs::symlink(device, names.join(name)).unwrap();
+    };
+    let pattern = Place::Device(names.join("nvme-example_*"));
+    let own = Own::new(&disk, pattern.clone(), Provisioning::Thick);
+    let said = disk.refused(own.settings.clone());
+    assert!(said.contains("there is no block device"), "{said}");
+
+    let (second, second_device) = device(&disk, Bytes::gib(1));
+    known_as("nvme-example_2", &second_device);
+    // Another name of the same, and a neighbour.
+    known_as("nvme-example_2_1", &second_device);
+    known_as("nvme-other_1", Path::new("/dev/null"));
+    let wanted = block("kept");
+    let open = |is_made: bool| {
+        disk.run_with(own.settings.clone(), async |pool| {
+            assert_eq!(pool.create(&wanted).await.unwrap().is_made(), is_made);
+        });
+    };
+    open(true);
+
+    // One that sorts before it has come: while the pool is mounted, and after a reboot.
+    let first = Image::create(disk.outside(), "first.img", 1 << 30);
+    let first_device = first.attach().device.path;
+    known_as("nvme-example_1", &first_device);
+    open(false);
+    own.unmount();
+    open(false);
+
+    // A pool that was not here before cannot tell which of the two is meant.
+    let mut stranger = Own::new(&disk, pattern, Provisioning::Thick);
+    stranger.settings.name = "stranger".into();
+    let said = disk.refused(stranger.settings.clone());
+    assert!(said.contains("nvme-example_1 and "), "{said}");
+    assert!(said.contains("nvme-example_2 for pool stranger: write a path"), "{said}");
+
+    // What is away is waited for, and nothing else is taken in its place.
+    own.unmount();
+    std::fs::remove_file(names.join("nvme-example_2")).unwrap();
+    std::fs::remove_file(names.join("nvme-example_2_1")).unwrap();
+    let said = disk.refused(own.settings.clone());
+    assert!(said.contains("was in"), "{said}");
+    drop((own, stranger, first, second));
+}
+
 #[test]
 fn a_file_that_does_not_fit_leaves_nothing_behind() {
     let disk = Disk::new();

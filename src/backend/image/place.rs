@@ -16,7 +16,6 @@ use super::error::{Error, Result};
 use super::layout;
 use super::ledger::{Outside, Space};
 use super::settings::{Place, Provisioning, Settings};
-use super::superblock::{self, Ours};
 use crate::sys::failure::Doing;
 use crate::sys::{blocking, statvfs};
 use crate::volume::Bytes;
@@ -111,7 +110,7 @@ pub(super) async fn is_made(settings: &Settings) -> Result<bool> {
         let exists =
             |path: &Path| path.try_exists().doing(|| format!("look at {}", path.display()));
         Ok(match &settings.place {
-            Place::Device(path) => superblock::look(path)? == Some(Ours::Whole),
+            Place::Device(path) => device::is_made(path, &settings)?,
             Place::File { path, .. } => exists(path)?,
             Place::Directory { path, .. } => exists(&path.join(layout::POOL))?,
             Place::DefaultAt(base) => trial::found(base, &settings.name)?.is_some(),

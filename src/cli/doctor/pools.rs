@@ -1,7 +1,5 @@
 //! The pools of the config: whether they are there, whose they are, their room, and what was left behind.
 
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::finding::Finding;
@@ -10,6 +8,7 @@ use crate::backend::image::inspect::{self, Inspection, State, inspect};
 use crate::backend::image::{Percent, Place, Settings};
 use crate::cli::pools;
 use crate::config::{Config, NodeId};
+use crate::sys::device;
 use crate::volume::{Reason, Severity};
 
 /// With less room than this nothing new is created in most pools.
@@ -82,9 +81,10 @@ fn unmounted(about: &str, settings: &Settings, runs: bool) -> Finding {
 fn not_made(about: &str, place: &Place) -> Finding {
     let first = "the first start of the driver makes it";
     let (path, is_there) = match place {
-        Place::Device(path) => {
-            (path, fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device()))
+        Place::Device(path) if device::is_pattern(path) => {
+            (path, device::matching(path).is_ok_and(|found| !found.is_empty()))
         }
+        Place::Device(path) => (path, device::of_node(path).is_ok_and(|found| found.is_some())),
         Place::File { path, .. } => (path, path.parent().is_some_and(Path::is_dir)),
         Place::Directory { path, .. } | Place::DefaultAt(path) => {
             (path, path.ancestors().any(Path::is_dir))

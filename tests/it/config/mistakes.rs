@@ -63,6 +63,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("pools: [{name: a, kind: image, path: /p, shared: yes}]", "orlop.yaml:1: pools[0].shared: "),
     (
+        "pools: [{name: a, kind: image, device: /dev/*/x}]",
+        "orlop.yaml:1: pools[0].device: can have `*` in its last part only",
+    ),
+    (
         "pools: [{name: a, kind: image, device: /d, shared: accepted}]",
         "orlop.yaml:1: pools[0].shared: is for pools with `path`",
     ),

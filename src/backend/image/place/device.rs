@@ -1,7 +1,7 @@
 //! A pool on a block device of its own: formatted once, if it is blank, then mounted.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -13,6 +13,7 @@ use crate::backend::image::settings::Settings;
 use crate::backend::image::superblock::{self, Ours};
 use crate::fs;
 use crate::sys::failure::Doing;
+use crate::sys::mountinfo::MountTable;
 use crate::sys::{blocking, device};
 use crate::volume::FsType;
 
@@ -31,10 +32,15 @@ enum Found {
 /// Sees to it that the device holds a pool's file system and that it is mounted.
 pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
     let (path, point) = (path.to_owned(), settings.mount_point());
-    let (lock, found) = {
-        let (path, point) = (path.clone(), point.clone());
-        blocking(move || -> Result<_> { Ok((mounted::lock_point(&point)?, look(&path, &point)?)) })
-            .await?
+    let (lock, path, found) = {
+        let (settings, point) = (settings.clone(), point.clone());
+        blocking(move || -> Result<_> {
+            let lock = mounted::lock_point(&point)?;
+            let path = meant(&path, &settings)?;
+            let found = look(&path, &point)?;
+            Ok((lock, path, found))
+        })
+        .await?
     };
     let is_mounted = matches!(found, Found::Mounted);
     match found {
@@ -59,13 +65,49 @@ pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
 
 /// Says why the pool cannot be on this device, if that can be seen before it is mounted.
 pub(super) async fn check(path: &Path, settings: &Settings) -> Result<()> {
-    let found = {
-        let (path, point) = (path.to_owned(), settings.mount_point());
-        blocking(move || look(&path, &point)).await?
+    let (path, found) = {
+        let (path, settings) = (path.to_owned(), settings.clone());
+        blocking(move || -> Result<_> {
+            let path = meant(&path, &settings)?;
+            let found = look(&path, &settings.mount_point())?;
+            Ok((path, found))
+        })
+        .await?
     };
     match found {
         Found::Mounted | Found::Formatted | Found::HalfFormatted => Ok(()),
-        Found::Unknown => refuse_signature(path).await,
+        Found::Unknown => refuse_signature(&path).await,
+    }
+}
+
+/// Says whether the device holds a pool.
+pub(super) fn is_made(path: &Path, settings: &Settings) -> Result<bool> {
+    Ok(superblock::look(&meant(path, settings)?)? == Some(Ours::Whole))
+}
+
+/// Returns the device that the config means: a path with `*` has to mean exactly one.
+fn meant(path: &Path, settings: &Settings) -> Result<PathBuf> {
+    if !device::is_pattern(path) {
+        return Ok(path.to_owned());
+    }
+    let mut found = device::matching(path)?;
+    let mounted = MountTable::read()?.at(&settings.mount_point()).map(|mount| mount.device);
+    if let Some(path) = mounted.and_then(|number| found.remove(&number)) {
+        return Ok(path);
+    }
+    // A disk that has come since does not hide the one that the pool was on.
+    if found.len() > 1 && memory::is_known(settings)? {
+        found.retain(|_, path| matches!(superblock::look(path), Ok(Some(Ours::Whole))));
+    }
+    let names: Vec<_> = found.values().map(|path| path.display().to_string()).collect();
+    let (pattern, name) = (path.display(), &settings.name);
+    match found.into_values().next() {
+        None => Err(Error::Missing(format!("there is no block device {pattern} for pool {name}"))),
+        Some(path) if names.len() == 1 => Ok(path),
+        Some(_) => Err(Error::unfit(format!(
+            "{pattern} means {} for pool {name}: write a path that means one of them",
+            names.join(" and ")
+        ))),
     }
 }
 
