@@ -19,7 +19,10 @@ pub(crate) async fn creates(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 pub(crate) async fn memory(bench: &Bench) -> Result<Vec<Figure>> {
-    in_a_cluster(bench, async move |rig| crowd::measure(&rig).await).await
+    let mut figures = in_a_cluster(bench, async move |rig| crowd::measure(&rig).await).await?;
+    let images = in_a_cluster(bench, async move |rig| crowd::measure_images(&rig).await);
+    figures.extend(images.await?);
+    Ok(figures)
 }
 
 pub(crate) async fn idle(bench: &Bench) -> Result<Vec<Figure>> {

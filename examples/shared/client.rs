@@ -1,5 +1,6 @@
 //! The calls that Kubernetes would make, one function each, for volumes with an XFS.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use orlop::csi::v1;
@@ -11,6 +12,7 @@ use orlop::csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
 use orlop::csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use orlop::csi::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
+use orlop::volume::TOPOLOGY_KEY;
 use tonic::transport::Channel;
 
 use super::driver::Result;
@@ -125,9 +127,13 @@ impl Client {
         Ok(bytes)
     }
 
-    /// Returns how many bytes new volumes can still have, on all nodes together.
-    pub(crate) async fn capacity(&self) -> Result<i64> {
-        let request = v1::GetCapacityRequest::default();
+    /// Returns how many bytes new volumes can still have on the node.
+    pub(crate) async fn capacity(&self, node: &str) -> Result<i64> {
+        let segments = HashMap::from([(TOPOLOGY_KEY.to_owned(), node.to_owned())]);
+        let request = v1::GetCapacityRequest {
+            accessible_topology: Some(v1::Topology { segments }),
+            ..v1::GetCapacityRequest::default()
+        };
         Ok(self.controller.clone().get_capacity(request).await?.into_inner().available_capacity)
     }
 

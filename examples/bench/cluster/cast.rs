@@ -1,4 +1,4 @@
-//! Who plays: a controller, and nodes with a pool in memory each.
+//! Who plays: a controller, and nodes with a pool each.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::tests::rig::{Process, Rig};
 
 const CONTROLLER: &str = "controller";
 
-/// What each node has: room for whatever a row makes.
+/// What a pool in memory has: room for whatever a row makes.
 const ROOM: i64 = 1 << 46;
 
 /// A controller and its nodes.
@@ -21,8 +21,15 @@ pub(super) struct Cast {
     pub(super) nodes: Vec<Process>,
 }
 
-fn pool() -> Value {
+/// Returns a pool in memory.
+pub(super) fn in_memory() -> Value {
     json!({ "name": "default", "kind": "memory", "size": format!("{}Ti", ROOM >> 40) })
+}
+
+/// Returns a pool of images in a file of the cluster's own.
+pub(super) fn of_images(rig: &Rig) -> Value {
+    let file = rig.room("images").join("pool.img");
+    json!({ "name": "default", "kind": "image", "file": file, "size": "8Gi", "provisioning": "thin", "ratio": 100 })
 }
 
 /// Returns how many a process is.
@@ -37,7 +44,7 @@ async fn client(rig: &Rig, socket: &Path) -> Result<Client> {
 
 /// Starts `orlop all` on a pool of the same kind.
 pub(super) async fn one_driver(rig: &Rig) -> Result<(Process, Client)> {
-    let settings = json!({ "nodeId": "all", "attach": "off", "pools": [pool()] });
+    let settings = json!({ "nodeId": "all", "attach": "off", "pools": [in_memory()] });
     let driver = rig.orlop("all", "all", settings);
     let process = rig.spawn("all", driver.command);
     Ok((process, client(rig, &driver.socket).await?))
@@ -47,7 +54,7 @@ pub(super) async fn one_driver(rig: &Rig) -> Result<(Process, Client)> {
 
 impl Cast {
     /// Starts them, and returns when the controller knows of all pools.
-    pub(super) async fn start(rig: &Rig, count: usize) -> Result<Self> {
+    pub(super) async fn start(rig: &Rig, count: usize, pool: &Value) -> Result<Self> {
         rig.with_orlop().await;
         let driver = rig.orlop_as_controller(CONTROLLER, json!({})).await;
         let controller = rig.spawn(CONTROLLER, driver.command);
@@ -56,14 +63,14 @@ impl Cast {
         let mut sockets: Vec<PathBuf> = Vec::new();
         for number in 0..count {
             let node = format!("n{number}");
-            let driver = rig.orlop_on_node(&node, &pool()).await;
+            let driver = rig.orlop_on_node(&node, pool).await;
             cast.nodes.push(rig.spawn(&node, driver.command));
             sockets.push(driver.socket);
         }
         for socket in &sockets {
             rig.until_it_listens(socket).await;
         }
-        cast.until_there_is_room(i64::try_from(count)? * ROOM).await;
+        cast.until_all_are_known(count).await;
         Ok(cast)
     }
 
@@ -80,8 +87,15 @@ impl Cast {
         Ok(())
     }
 
-    async fn until_there_is_room(&self, bytes: i64) {
-        let has = async || (self.client.capacity().await.ok()? == bytes).then_some(());
-        self.rig.until("the controller knows all pools", has).await;
+    async fn until_all_are_known(&self, count: usize) {
+        let known = async || {
+            let mut all = 0;
+            for number in 0..count {
+                let room = self.client.capacity(&format!("n{number}")).await.ok()?;
+                all += usize::from(room > 0);
+            }
+            (all == count).then_some(())
+        };
+        self.rig.until("the controller knows all pools", known).await;
     }
 }

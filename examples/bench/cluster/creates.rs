@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 
 use super::by_hand::ByHand;
-use super::cast::{Cast, one_driver};
+use super::cast::{Cast, in_memory, one_driver};
 use crate::client::{Client, Source};
 use crate::driver::Result;
 use crate::figure::{Bar, Figure, Measure};
@@ -46,7 +46,7 @@ struct Made {
 }
 
 pub(super) async fn measure(rig: &Rig, rounds: u32) -> Result<Vec<Figure>> {
-    let cast = Cast::start(rig, 1).await?;
+    let cast = Cast::start(rig, 1, &in_memory()).await?;
     let (_process, one) = one_driver(rig).await?;
     let by_hand = ByHand::new(rig);
     let begin = rig.audit().now();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::cast::Cast;
+use super::cast::{Cast, of_images};
 use crate::client::Source;
 use crate::driver::Result;
 use crate::figure::{Bar, Figure, Measure};
-use crate::tests::rig::{Event, Rig};
+use crate::tests::rig::{Event, Mark, Rig};
 
 const VOLUMES: usize = 100;
 const SIZE: u64 = 1 << 30;
@@ -15,7 +15,7 @@ const SIZE: u64 = 1 << 30;
 const SETTLED: Duration = Duration::from_secs(70);
 
 pub(super) async fn measure(rig: &Rig, minutes: u32) -> Result<Vec<Figure>> {
-    let cast = Cast::start(rig, 1).await?;
+    let cast = Cast::start(rig, 1, &of_images(rig)).await?;
     for number in 0..VOLUMES {
         cast.client.create(&format!("pvc-{number}"), SIZE, Source::Nothing).await?;
     }
@@ -24,16 +24,21 @@ pub(super) async fn measure(rig: &Rig, minutes: u32) -> Result<Vec<Figure>> {
     let begin = rig.audit().now();
     tokio::time::sleep(Duration::from_mins(1) * minutes).await;
     // Of a watch there is an entry for its begin and one for its end.
-    let events = rig.audit().since(begin).into_iter().filter(|one| one.stage == "ResponseComplete");
-    let events: Vec<_> = events.collect();
+    let of =
+        |mark| rig.audit().since(mark).into_iter().filter(|one| one.stage == "ResponseComplete");
+    let (ever, since): (Vec<_>, Vec<_>) = (of(Mark::BEGINNING).collect(), of(begin).collect());
     let mut figures = Vec::new();
     for (program, of_pools) in [("orlop-controller/", 0), ("orlop-node/", minutes)] {
         let name = program.trim_end_matches('/');
-        let all: Vec<_> = events.iter().filter(|one| one.user_agent.starts_with(program)).collect();
-        let (told, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .filter(|one| one.verb != "watch")
-            .partition(|one| one.verb == "patch" && one.is_about("pools/status"));
+        let by_it = |one: &&Event| one.user_agent.starts_with(program);
+        if !ever.iter().any(|one| by_it(&one)) {
+            return Err(format!("the API server knows of no {name}").into());
+        }
+        let (watches, all): (Vec<_>, Vec<_>) =
+            since.iter().filter(by_it).partition(|one| one.verb == "watch");
+        let (told, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|one| one.verb == "patch" && one.is_about("pools/status"));
+        eprintln!("cluster-idle: {name}: {} watches have ended and begun again", watches.len());
         for other in &others {
             eprintln!("cluster-idle: {name}: {} {}", other.verb, other.uri);
         }
