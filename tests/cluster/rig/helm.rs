@@ -28,6 +28,11 @@ impl Rig {
         Ok(said)
     }
 
+    /// Returns what `helm test` would make.
+    pub(crate) fn helm_hooks(&self, release: &str) -> String {
+        ended(self.helm(&["get", "hooks", release])).unwrap()
+    }
+
     pub(crate) fn helm_uninstall(&self, release: &str) {
         ended(self.helm(&["uninstall", release])).unwrap();
     }
