@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use orlop::sys::loopdev;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
@@ -56,6 +57,28 @@ pub(super) struct Plan<'a> {
     pub(super) relay: Option<&'a Relay>,
     /// More variables of the controllers and of the nodes.
     pub(super) variables: [Vec<(&'static str, String)>; 2],
+}
+
+impl Drop for Fleet {
+    /// The devices of raw volumes outlive whatever a failed test leaves, and keep the memory of their pools.
+    fn drop(&mut self) {
+        for site in self.ships.iter().filter_map(Ship::site) {
+            site.mounts.run(|| {
+                for image in images_below(&site.in_pool("")) {
+                    drop(loopdev::detach_image(&image));
+                }
+            });
+        }
+    }
+}
+
+/// Returns the images below the directory that are devices.
+pub(super) fn images_below(dir: &Path) -> Vec<PathBuf> {
+    let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
+    let images = devices
+        .filter_map(|device| std::fs::read_to_string(device.path().join("loop/backing_file")).ok());
+    let images = images.map(|image| PathBuf::from(image.trim_end()));
+    images.filter(|image| image.starts_with(dir)).collect()
 }
 
 // === impl Ship ===

@@ -7,7 +7,7 @@ use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::sys::mountinfo::MountTable;
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, images_below};
 use super::worker::Worker;
 use crate::controller::stage::{on, path};
 use crate::node::site::Site;
@@ -98,11 +98,7 @@ fn left_on(site: &Site) -> Vec<PathBuf> {
         let table = MountTable::read().unwrap();
         let ours = |at: &Path| at.starts_with(&pods) || (at.starts_with(&pool) && at != pool);
         left.extend(table.iter().map(|mount| mount.at.clone()).filter(|at| ours(at)));
-        let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
-        let images = devices.filter_map(|device| {
-            std::fs::read_to_string(device.path().join("loop/backing_file")).ok()
-        });
-        left.extend(images.map(PathBuf::from).filter(|image| image.starts_with(&pool)));
+        left.extend(images_below(&pool));
     });
     left
 }
