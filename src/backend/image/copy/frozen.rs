@@ -1,6 +1,7 @@
 //! A volume's file system, held still: marked on the disk, frozen, and both undone on every way out.
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -15,6 +16,9 @@ use crate::sys::{self, DeviceNumber, Failure, freeze};
 
 /// A sync that takes less than this leaves nothing that the freeze would have to wait for.
 const QUIET: Duration = Duration::from_millis(100);
+/// How long a volume may be frozen by somebody else before that is told, and how often it is looked at.
+const PASSING: Duration = Duration::from_secs(1);
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 /// A busy writer must not make copies impossible: after so many syncs it has to wait.
 const SYNCS: u32 = 5;
 
@@ -70,6 +74,20 @@ fn settle(mount: &Mount) -> Result<(), Error> {
     Ok(())
 }
 
+/// Freezes the volume, though it may be frozen for a moment: a pool that runs full stops all of its volumes before it
+/// looks again whether it has to, and lets them go on at once where it has not.
+fn patiently(mount: &Mount) -> sys::Result<freeze::Frozen> {
+    let begin = Instant::now();
+    loop {
+        match freeze::freeze(mount) {
+            Err(failure) if failure.errno() == Some(Errno::BUSY) && begin.elapsed() < PASSING => {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 fn not_frozen(at: &Path, failure: Failure) -> Error {
     match failure.errno() {
         Some(Errno::BUSY) => Error::FrozenAlready { at: at.to_owned(), source: failure },
@@ -93,7 +111,7 @@ impl<'a> Settled<'a> {
         if let Some((_, marker)) = &self.held {
             marker.begin();
         }
-        let frozen = freeze::freeze(mount).map_err(|failure| not_frozen(&mount.at, failure))?;
+        let frozen = patiently(mount).map_err(|failure| not_frozen(&mount.at, failure))?;
         fault::point("cut: frozen");
         let held = self.held.take().map(|(lifted, marker)| (frozen, lifted, marker));
         Ok(Frozen { at: &mount.at, since, limit, held })
