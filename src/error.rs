@@ -16,7 +16,7 @@ use crate::rpc::Method;
 use crate::volume::Bytes;
 
 /// The result of everything that a request can reach.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A cause that is kept for the operator but that nobody matches on.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -114,6 +114,18 @@ pub enum Error {
         #[source]
         source: Option<Cause>,
     },
+    /// A rule of the admin forbids it, or a right is missing.
+    #[error("{reason}")]
+    Forbidden {
+        /// Who may not do what, and whose business it is to allow it.
+        reason: String,
+    },
+    /// What should prove who asks is missing or proves something else.
+    #[error("{reason}")]
+    Unauthenticated {
+        /// What is missing. Never the token itself.
+        reason: String,
+    },
     /// Another operation on the thing is still running.
     #[error("an operation on {id} is still running{}", since(*.seconds))]
     Pending {
@@ -200,6 +212,11 @@ impl Error {
         Self::Unfit { reason: reason.into(), source: None }
     }
 
+    /// Returns that it is forbidden.
+    pub fn forbidden(reason: impl Into<String>) -> Self {
+        Self::Forbidden { reason: reason.into() }
+    }
+
     /// Returns what was being done when something failed that should not have.
     pub fn internal(doing: impl Into<String>, source: impl Into<Cause>) -> Self {
         Self::Internal { doing: doing.into(), source: source.into() }
@@ -229,6 +246,8 @@ impl Error {
             Self::TooManyAttached { .. } => Meaning::TooManyAttached,
             Self::InUse { .. } => Meaning::InUse,
             Self::Unfit { .. } => Meaning::Unfit,
+            Self::Forbidden { .. } => Meaning::Forbidden,
+            Self::Unauthenticated { .. } => Meaning::Unauthenticated,
             Self::Pending { .. } => Meaning::Pending,
             Self::BadToken { .. } => Meaning::BadToken,
             Self::Unsupported { .. } => Meaning::Unsupported,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod controller;
 pub mod csi;
 pub mod deadline;
+pub mod ephemeral;
 pub mod error;
 pub mod fault;
 pub mod fs;

@@ -29,6 +29,10 @@ pub enum Meaning {
     InUse,
     /// The state of the thing or of the node does not allow the call; a retry alone does not help.
     Unfit,
+    /// A rule of the admin forbids it, or a right is missing.
+    Forbidden,
+    /// What should prove who asks is missing or proves something else.
+    Unauthenticated,
     /// Another operation on the thing is still running.
     Pending,
     /// A page token that this driver never gave out.
@@ -48,7 +52,7 @@ pub enum Meaning {
 
 impl Meaning {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Invalid,
         Self::NotFound,
         Self::Differs,
@@ -58,6 +62,8 @@ impl Meaning {
         Self::TooManyAttached,
         Self::InUse,
         Self::Unfit,
+        Self::Forbidden,
+        Self::Unauthenticated,
         Self::Pending,
         Self::BadToken,
         Self::Unsupported,
@@ -81,6 +87,8 @@ impl Meaning {
             // The scheduler looks for another place; INVALID_ARGUMENT would make it give up for minutes.
             Self::Elsewhere | Self::TooManyAttached => Code::ResourceExhausted,
             Self::InUse | Self::Unfit => Code::FailedPrecondition,
+            Self::Forbidden => Code::PermissionDenied,
+            Self::Unauthenticated => Code::Unauthenticated,
             Self::Pending | Self::BadToken => Code::Aborted,
             Self::Unsupported => unsupported(method),
             Self::Unreachable => Code::Unavailable,

@@ -149,7 +149,7 @@ impl Condition {
 // === conversions to CSI ===
 
 /// Returns the health of a volume as CSI has it: one entry for each status and reason.
-pub fn to_csi(id: &VolumeId, conditions: Vec<Condition>) -> v1::VolumeHealth {
+pub fn to_csi(id: &impl fmt::Display, conditions: Vec<Condition>) -> v1::VolumeHealth {
     let keyed = conditions.into_iter().map(|one| ((one.severity, one.reason), one.message));
     let entry = |((severity, reason), message): ((Severity, Reason), String)| VolumeHealthEntry {
         status: VolumeHealthErrorType::from(severity).into(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each module and what it may name. What a line names is itself a line; there is no way around.
-const MAY_NAME: [(&str, &[&str]); 21] = [
+const MAY_NAME: [(&str, &[&str]); 22] = [
     ("error", &["rpc", "volume"]),
     ("fault", &[]),
     ("deadline", &[]),
@@ -24,6 +24,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("cluster", &["backend", "deadline", "error", "fault", "locks", "volume"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
+    ("ephemeral", &["csi", "error", "fault", "fs", "locks", "rpc", "sys", "volume"]),
     ("metrics", &["backend", "error", "host", "rpc", "volume"]),
     ("server", &["config", "locks", "rpc"]),
     ("admin", &["backend", "config", "csi", "error", "locks", "logging", "rpc", "volume"]),

@@ -26,6 +26,8 @@ fn each() -> Vec<Error> {
         Error::TooManyAttached { node: "n".to_owned(), limit: 2 },
         Error::InUse { what: Noun::Volume, id: id(), by: "a mount".to_owned() },
         Error::unfit("is xfs"),
+        Error::forbidden("is not allowed"),
+        Error::Unauthenticated { reason: "no token".to_owned() },
         Error::Pending { id: id(), seconds: None },
         Error::BadToken { token: "x".to_owned() },
         Error::Unsupported { what: "attaching".to_owned() },

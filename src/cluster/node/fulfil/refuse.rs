@@ -23,6 +23,8 @@ pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Erro
         | Meaning::TooManyAttached
         | Meaning::InUse
         | Meaning::Unfit
+        | Meaning::Forbidden
+        | Meaning::Unauthenticated
         | Meaning::BadToken
         | Meaning::Unsupported
         | Meaning::Absent
@@ -97,6 +99,8 @@ pub(super) fn again(error: &Error) -> Next {
         | Meaning::Differs
         | Meaning::OutOfRange
         | Meaning::Elsewhere
+        | Meaning::Forbidden
+        | Meaning::Unauthenticated
         | Meaning::BadToken
         | Meaning::Unsupported => Next::Nothing,
     }

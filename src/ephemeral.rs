@@ -1,0 +1,21 @@
+//! Inline volumes: emptyDir, hostPath, configMap, secret and projected, as a pod names them in its own spec.
+//!
+//! Each [`Role`] has a CSIDriver name and a socket of its own, and one [`Kind`] that makes its volumes. Everything
+//! that all of them have in common is here once: what a request must be, the intent that is on disk before anything
+//! is made, the target that is reached by descriptors, the undo, and the collection of what pods that are gone left.
+
+mod attributes;
+mod id;
+mod kept;
+mod kind;
+mod ledger;
+mod role;
+mod volume;
+
+pub use attributes::{Attributes, Flag, Json, Mode, Wrong};
+pub use id::InlineId;
+pub use kept::Kept;
+pub use kind::{Kind, Made};
+pub use ledger::Ledger;
+pub use role::{KindName, Role};
+pub use volume::{InlineVolume, Pod, Secret, Secrets};
