@@ -34,6 +34,8 @@ pub fn fills(image: &Path, fs: FsType) -> Result<bool, Error> {
 pub fn mounted(at: &Path, fs: FsType) -> Result<(), Error> {
     let grown = match fs {
         FsType::Xfs => device_bytes(at).and_then(|size| sys::grow::xfs(at, size)),
+        // The kernel asks for the capability before it looks whether there is anything to do.
+        FsType::Ext4 if fills_its_device(at) => Ok(false),
         FsType::Ext4 => device_bytes(at).and_then(|size| sys::grow::ext4(at, size)),
         FsType::Btrfs => sys::grow::btrfs(at),
     };
@@ -55,6 +57,19 @@ fn resize2fs(device: &Path) -> Invocation {
     // is each. The superblock says what we need to know: no error, nothing to replay.
     let args: [OsString; 2] = ["-f".into(), device.into()];
     Invocation::new(Program::Resize2fs, args, LIMIT).on_limit(OnLimit::TerminateAndWait)
+}
+
+/// Says whether the ext4 mounted at `at` is known to be as large as its device. What was grown a moment ago may be in its
+/// journal only: then it is not known.
+fn fills_its_device(at: &Path) -> bool {
+    let filled = || {
+        let number = DeviceNumber::from(fs::metadata(at).ok()?.dev());
+        let device = fs::read_link(format!("/sys/dev/block/{number}")).ok()?;
+        let node = Path::new("/dev").join(device.file_name()?);
+        let size = superblock::read_size(&node, FsType::Ext4).ok()?;
+        Some(size >= device_bytes(at).ok()?)
+    };
+    filled().unwrap_or(false)
 }
 
 /// Returns the size of the device that XFS or ext4 is mounted from. btrfs has a made-up number.
