@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
-const PROTOS: [&str; 2] = ["csi.proto", "admin.proto"];
+const PROTOS: [&str; 3] = ["csi.proto", "admin.proto", "pluginregistration.proto"];
 
 /// The option by which the interface marks a field that holds credentials.
 const SECRET: &str = "csi.v1.csi_secret";

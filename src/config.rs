@@ -64,6 +64,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// The roles of the node.
     pub roles: Roles,
+    /// Whether kubelet is told of the sockets by the driver itself.
+    pub registration: bool,
     /// The cluster whose custom resources join controller and nodes, where they are.
     pub cluster: Option<Cluster>,
 }
@@ -114,6 +116,7 @@ impl Config {
             metrics: Metrics::of(file.metrics.address, file.metrics.max_volumes),
             pools: file.pools.map_or(Ok(usual.pools), Pool::check_all)?,
             roles: Roles::check(file.roles)?,
+            registration: file.registration == Some(Switch::On),
             cluster: file
                 .cluster
                 .map(|cluster| Cluster { kubeconfig: cluster.kubeconfig.map(|path| path.0) }),
@@ -123,6 +126,11 @@ impl Config {
     /// Returns whether the pools are simulated ones: there are never both.
     pub fn is_simulated(&self) -> bool {
         self.pools.iter().any(|pool| matches!(pool.kind, Kind::Memory { .. }))
+    }
+
+    /// Returns where kubelet looks for plugins.
+    pub fn plugin_registry(&self) -> PathBuf {
+        self.kubelet_root.join("plugins_registry")
     }
 
     /// Returns the socket over which a running driver is asked to do what only it can do.
@@ -148,6 +156,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             pools: vec![Pool::trial(TRIAL_PLACE.into())],
             roles: Roles { volumes: None, without_endpoint: vec!["scratch", "config"] },
+            registration: false,
             cluster: None,
         }
     }

@@ -1,4 +1,4 @@
-//! The generated API: the Container Storage Interface and the driver's private admin service.
+//! The generated API: the Container Storage Interface, kubelet's for plugins, and the driver's private admin service.
 //!
 //! `build.rs` writes all of it from `proto/`. Nothing here decides anything; it is safe to log, for
 //! the `Debug` of a message prints `[redacted]` in place of fields that may carry credentials.
@@ -27,4 +27,9 @@ pub mod v1 {
 /// The private service for the verbs that must go through the running driver.
 pub mod admin {
     tonic::include_proto!("orlop.admin.v1");
+}
+
+/// How kubelet learns of a plugin.
+pub mod registration {
+    tonic::include_proto!("pluginregistration");
 }

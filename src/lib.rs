@@ -22,6 +22,7 @@ pub mod locks;
 pub mod logging;
 pub mod metrics;
 pub mod node;
+pub mod registration;
 pub mod rpc;
 pub mod server;
 pub mod sys;

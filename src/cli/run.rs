@@ -6,8 +6,10 @@ mod routes;
 use std::path::Path;
 use std::process::ExitCode;
 
+use futures_util::future::OptionFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::transport;
 
 use super::doctor;
@@ -16,9 +18,12 @@ use super::options::DriverOptions;
 use super::pools::{self, Opened};
 use crate::backend::{Freed, Orphans};
 use crate::config::{Config, Endpoint, NodeId};
+use crate::csi::registration::registration_server::RegistrationServer;
+use crate::identity::DRIVER_NAME;
 use crate::locks::Locks;
 use crate::logging::{self, Levels};
 use crate::metrics::{Exporter, NoExporter};
+use crate::registration::Registration;
 use crate::rpc::Calls;
 use crate::server::{self, Drain, Ended, Socket, Stops};
 use crate::sys::{blocking, code, freeze};
@@ -143,6 +148,24 @@ impl Setup {
         );
     }
 
+    /// Tells kubelet of the socket, if that is wanted: it asks at once, so the socket has to listen already.
+    async fn register(
+        &self,
+        calls: &Calls,
+        stop: &CancellationToken,
+    ) -> Result<impl Future<Output = Result<(), transport::Error>> + Send + use<>, Failure> {
+        let registration = if self.config.registration && self.mode != Mode::Controller {
+            let registration = Registration::new(DRIVER_NAME, self.endpoint.path());
+            let file = Endpoint::at(&registration.file(&self.config.plugin_registry()))?;
+            let socket = Socket::listen(&file).await?;
+            let routes = Routes::new(RegistrationServer::new(registration));
+            Some(server::serve(socket, routes, calls.clone(), stop.clone()))
+        } else {
+            None
+        };
+        Ok(async { OptionFuture::from(registration).await.unwrap_or(Ok(())) })
+    }
+
     async fn serve(
         self,
         opened: Opened,
@@ -166,9 +189,11 @@ impl Setup {
             )
         });
         let routes = routes::of(&self, opened, &locks, limiter, freed, levels);
+        let registered = self.register(&calls, &stop).await?;
         let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
         let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
-        let mut serving = tokio::spawn(async move { tokio::try_join!(csi, admin).map(|_| ()) });
+        let mut serving =
+            tokio::spawn(async move { tokio::try_join!(csi, admin, registered).map(|_| ()) });
 
         if let Some(exporter) = &exporter {
             exporter.is_ready(&pools, orphans);

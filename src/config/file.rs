@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) metrics: MetricsEntry,
     pub(super) pools: Option<Vec<PoolEntry>>,
     pub(super) roles: RolesEntry,
+    pub(super) registration: Option<Switch>,
     pub(super) cluster: Option<ClusterEntry>,
 }
 

@@ -21,6 +21,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("host", &["backend", "error", "fs", "sys", "volume"]),
     ("config", &["backend", "volume"]),
     ("identity", &["csi"]),
+    ("registration", &["csi"]),
     ("cluster", &["backend", "deadline", "error", "fault", "locks", "volume"]),
     ("controller", &["backend", "csi", "error", "locks", "rpc", "volume"]),
     ("node", &["backend", "controller", "csi", "error", "host", "locks", "rpc", "sys", "volume"]),
@@ -31,8 +32,19 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
 ];
 
 /// Names that gRPC brings: only these modules may use them.
-const SPEAKS_GRPC: [&str; 10] =
-    ["admin", "cli", "controller", "csi", "error", "identity", "node", "rpc", "server", "volume"];
+const SPEAKS_GRPC: [&str; 11] = [
+    "admin",
+    "cli",
+    "controller",
+    "csi",
+    "error",
+    "identity",
+    "node",
+    "registration",
+    "rpc",
+    "server",
+    "volume",
+];
 
 fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(dir).unwrap() {

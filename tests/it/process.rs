@@ -4,5 +4,6 @@ mod help;
 mod logs;
 mod misconfigured;
 pub mod program;
+mod registration;
 mod sockets;
 mod stop;
