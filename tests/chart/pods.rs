@@ -1,5 +1,8 @@
 //! What the containers may do, and what they are told.
 
+use std::path::Path;
+
+use orlop::config::Config;
 use serde_json::{Value, json};
 
 use crate::helm::{everything, render};
@@ -205,4 +208,24 @@ fn the_csi_driver_says_what_a_local_volume_needs() {
     });
     assert_eq!(driver["spec"], expected);
     assert_eq!(driver["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+}
+
+#[test]
+fn with_the_registration_built_in_a_node_has_one_container() {
+    let objects =
+        render(&json!({ "registration": "builtin", "kubeletDir": "/var/lib/k0s/kubelet" }));
+    let node = objects.one("DaemonSet", "orlop-node");
+    assert_eq!(names(node), ["driver"]);
+    let driver = named(node, "driver");
+    // Kubelet is told the path that the driver sees.
+    let directory = "/var/lib/k0s/kubelet/plugins/csi.orlop.dev";
+    let variables = driver["env"].as_array().unwrap();
+    let endpoint = variables.iter().find(|one| one["name"] == "CSI_ENDPOINT").unwrap();
+    assert_eq!(endpoint["value"], format!("unix://{directory}/csi.sock"));
+    let mounts = driver["volumeMounts"].as_array().unwrap();
+    assert!(mounts.iter().any(|mount| mount["mountPath"] == directory));
+    assert_eq!(driver["livenessProbe"]["httpGet"]["port"], "metrics");
+    let config = Config::parse(Path::new("x"), objects.config("orlop-node")).unwrap();
+    assert!(config.registration);
+    assert_eq!(config.plugin_registry(), Path::new("/var/lib/k0s/kubelet/plugins_registry"));
 }

@@ -69,12 +69,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "orlop.env" -}}
 - name: ORLOP_CONFIG
   value: /etc/orlop/orlop.yaml
-- name: CSI_ENDPOINT
-  value: unix:///csi/csi.sock
 - name: ORLOP_LOG_LEVEL
   value: {{ .Values.driver.logLevel | quote }}
 - name: ORLOP_LOG_FORMAT
   value: {{ .Values.driver.logFormat }}
+{{- end -}}
+
+{{/* Where the socket of a node's driver is, as the driver sees it: as kubelet does, where the driver tells it. */}}
+{{- define "orlop.nodeSocketDirectory" -}}
+{{- ternary (printf "%s/plugins/csi.orlop.dev" .Values.kubeletDir) "/csi" (eq .Values.registration "builtin") -}}
 {{- end -}}
 
 {{/* What the configs of all processes begin with: all of them must say the same of what they can do. */}}

@@ -185,6 +185,9 @@ WaitForFirstConsumer and once for Immediate.
 {{- $_ := set $config "kubeletRoot" $root.Values.kubeletDir -}}
 {{- /* What one driver mounts, the next one and kubelet have to see. */ -}}
 {{- $_ := set $config "requireSharedMounts" true -}}
+{{- if eq $root.Values.registration "builtin" -}}
+  {{- $_ := set $config "registration" "on" -}}
+{{- end -}}
 {{- $pools := include "orlop.configPools" (index . 0).pools | fromJson -}}
 {{- include "orlop.overlaid" (list $config $pools) | fromJson | toYaml -}}
 {{- end -}}
