@@ -12,7 +12,7 @@ VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
-.PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster vm-test full check bench build deps tools clean
+.PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster e2e cluster cluster-down vm-test full check bench build deps tools clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,13 +25,14 @@ demo: deps ## a driver, a pool and a volume's whole life, as a short story
 build: ## the release binary: target/release/orlop
 	$(CARGO) build --release
 
-test: deps tools ## everything that must hold: unit, it, root, sanity, chart, cluster, a short fuzz and storm
+test: deps tools ## everything that must hold: unit, it, root, sanity, chart, cluster, e2e, a short fuzz and storm
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
 	$(RUNNER) $(CARGO) test $(FEATURES) --test root
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
 	$(CARGO) test $(FEATURES) --test chart
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
+	$(MAKE) e2e
 
 test-unit: ## the pure things, beside the code
 	$(CARGO) test $(FEATURES) --lib --bins
@@ -52,6 +53,24 @@ test-chart: deps ## the Helm chart as Helm renders it, in many forms, and the ro
 
 test-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
+
+e2e: deps tools ## a real Kubernetes of two nodes, the chart, what users do, and what goes wrong
+	tools/cluster/previous
+	$(CARGO) build --release
+	tools/cluster/images
+	$(CARGO) test $(FEATURES) --test e2e --no-run
+	$(AS_ROOT) tools/cluster/e2e
+
+cluster: deps tools ## a real Kubernetes of two nodes with Orlop, to play with
+	$(CARGO) build --release
+	tools/cluster/images
+	$(AS_ROOT) tools/cluster/up
+	$(AS_ROOT) tools/cluster/snapshots
+	$(AS_ROOT) tools/cluster/install --values tests/e2e/values.yaml
+	@echo 'Orlop runs: tools/cluster/kubectl get pods,orlop --all-namespaces; make cluster-down takes all of it away'
+
+cluster-down: ## remove the cluster, and all that is in it
+	$(AS_ROOT) tools/cluster/down
 
 vm-test: deps ## what this machine's kernel may not have (cgroup v2, CAP_SYS_RESOURCE), in an emulated one
 	$(CARGO_RUNNER)=tools/vm $(CARGO) test $(FEATURES) --test root -- --test-threads=1 --color=never $(VM_TESTS)

@@ -1,0 +1,8 @@
+//! What goes wrong. Each test hurts the whole cluster and runs alone: `--test-threads=1`.
+
+mod away;
+mod killed;
+mod reboot;
+mod reinstalled;
+mod upgrade;
+mod writer;

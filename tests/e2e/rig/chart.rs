@@ -1,0 +1,48 @@
+//! The chart, as an admin installs it.
+
+use std::path::{Path, PathBuf};
+
+use super::cluster::{helm, kubectl};
+use super::{Flow, INSTALLED};
+
+/// Installs this version, or upgrades to it, and returns when all of its pods are ready.
+pub(crate) fn install() {
+    install_from(&root().join("deploy/helm/orlop"), &[]);
+}
+
+/// Installs the version before this one; `tools/cluster/previous` has built it.
+pub(crate) fn install_previous() {
+    let chart = root().join("target/previous/source/deploy/helm/orlop");
+    assert!(chart.exists(), "{} is missing: run tools/cluster/previous", chart.display());
+    install_from(&chart, &["--set=image.tag=previous"]);
+}
+
+/// Runs a command in the driver's container on each node, and returns all that they print.
+pub(crate) async fn exec_on_each_node(flow: &Flow, command: &[&str]) -> String {
+    let pods = pods(flow, "node").await;
+    let exec = |pod: &str| {
+        let args = ["exec", "-n", INSTALLED, pod, "-c", "driver", "--"];
+        kubectl(&[&args, command].concat())
+    };
+    pods.iter().map(|pod| exec(pod["metadata"]["name"].as_str().unwrap())).collect()
+}
+
+/// Returns the pods of the driver on the nodes, or of its controller.
+pub(crate) async fn pods(flow: &Flow, component: &str) -> Vec<serde_json::Value> {
+    let label = format!("app.kubernetes.io/component%3D{component}");
+    let path = format!("/api/v1/namespaces/{INSTALLED}/pods?labelSelector={label}");
+    let mut pods = flow.api.get(&path).await.unwrap();
+    serde_json::from_value(pods["items"].take()).unwrap()
+}
+
+fn install_from(chart: &Path, settings: &[&str]) {
+    let values = root().join("tests/e2e/values.yaml");
+    let (chart, values) = (chart.to_str().unwrap(), values.to_str().unwrap());
+    let upgrade = ["upgrade", "--install", "orlop", chart, "--namespace", INSTALLED];
+    let options = ["--create-namespace", "--values", values, "--wait", "--timeout=3m"];
+    helm(&[&upgrade[..], &options, settings].concat());
+}
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}

@@ -1,0 +1,33 @@
+//! What is printed of a flow that failed.
+
+use super::{Flow, INSTALLED, kubectl};
+
+impl Flow {
+    /// Returns what happened in the namespace, and what the driver said of it last.
+    pub(crate) fn story(&self) -> String {
+        let here = ["-n", &self.namespace];
+        let shown = |args: &[&str]| kubectl(&[args, &here].concat());
+        let driver = |component: &str| {
+            let label = format!("app.kubernetes.io/component={component}");
+            kubectl(&[
+                "logs",
+                "-n",
+                INSTALLED,
+                "-l",
+                &label,
+                "--all-containers",
+                "--prefix",
+                "--tail=15",
+            ])
+        };
+        format!(
+            "--- {}\n{}\n{}\n{}\n{}\n{}",
+            self.namespace,
+            shown(&["get", "pods,pvc,volumesnapshots,volumegroupsnapshots", "-o", "wide"]),
+            shown(&["get", "events", "--sort-by=.lastTimestamp"]),
+            kubectl(&["get", "orlop", "-o", "wide"]),
+            driver("controller"),
+            driver("node"),
+        )
+    }
+}
