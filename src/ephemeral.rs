@@ -5,6 +5,7 @@
 //! is made, the target that is reached by descriptors, the undo, and the collection of what pods that are gone left.
 
 mod attributes;
+pub mod config;
 mod id;
 mod kept;
 mod kind;

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use hyper::header::{HeaderValue, USER_AGENT};
+use hyper_rustls::HttpsConnector;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
@@ -45,6 +46,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long what was sent may stay without an answer of the other side's kernel.
 const UNHEARD: Duration = Duration::from_secs(20);
 
+/// Where a pod finds the certificate of its cluster's authority.
+const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+
 /// Which program asks. The API server writes it into its audit log, with the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -72,6 +76,62 @@ pub async fn connect(caller: Caller, kubeconfig: Option<&Path>) -> Result<Client
     within(LIMITS, caller, kubeconfig).await
 }
 
+/// Returns a way to the API server on which this process has no name: whoever asks says in each request who they are.
+///
+/// Everything goes over one connection, if the server can do that: a node has hundreds of watches.
+pub async fn connect_nameless(
+    caller: Caller,
+    kubeconfig: Option<&Path>,
+) -> Result<Client, NoCluster> {
+    let mut config = match kubeconfig {
+        Some(path) => of_file(path).await?,
+        None => of_pod_without_name()?,
+    };
+    config.auth_info = AuthInfo::default();
+    config.headers.push((USER_AGENT, caller.user_agent()));
+    let failed = |error: kube::Error| NoCluster {
+        doing: "cannot use the way to the API server".to_owned(),
+        source: error.into(),
+    };
+    let mut tls = config.rustls_client_config().map_err(failed)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let connector = limited(HttpsConnector::from((connector(), tls)), LIMITS);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(config.extra_headers_layer().map_err(failed)?)
+        .timeout(LIMITS.answered)
+        .map_err(BoxError::from)
+        .service(legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector));
+    Ok(Client::new(service.boxed(), config.default_namespace))
+}
+
+/// Returns where the API server of this pod's cluster is. The pod needs no service account for that, only the
+/// certificate of the authority.
+fn of_pod_without_name() -> Result<Config, NoCluster> {
+    let failed = |source: Cause| NoCluster {
+        doing: "this is no pod of a cluster: run it in one, or give cluster.kubeconfig".to_owned(),
+        source,
+    };
+    let variable = |name| std::env::var(name).map_err(|error| failed(error.into()));
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let uri = format!("https://{host}:{port}").parse::<http::Uri>();
+    let mut config = Config::new(uri.map_err(|error| failed(error.into()))?);
+    // It is read anew when it changes.
+    config.root_cert_file = Some(AUTHORITY.into());
+    Ok(config)
+}
+
+type Secured = HttpsConnector<HttpConnector>;
+
+fn limited(connector: Secured, limits: Limits) -> TimeoutConnector<Secured> {
+    let mut connector = TimeoutConnector::new(connector);
+    connector.set_connect_timeout(Some(limits.secured));
+    connector.set_read_timeout(Some(limits.silent));
+    connector.set_reset_reader_on_write(true);
+    connector
+}
+
 async fn within(
     limits: Limits,
     caller: Caller,
@@ -88,10 +148,7 @@ async fn within(
     };
     let namespace = config.default_namespace.clone();
     let secured = config.rustls_https_connector_with_connector(connector()).map_err(failed)?;
-    let mut connector = TimeoutConnector::new(secured);
-    connector.set_connect_timeout(Some(limits.secured));
-    connector.set_read_timeout(Some(limits.silent));
-    connector.set_reset_reader_on_write(true);
+    let connector = limited(secured, limits);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(failed)?)

@@ -4,6 +4,8 @@
 //! refuse links and `..` on the way, so that no name, wherever it came from, reaches a neighbour or a parent,
 //! and a directory that is renamed meanwhile stays the one that was meant.
 
+mod content;
+mod link;
 mod lock;
 mod mark;
 mod name;
@@ -22,6 +24,7 @@ use rustix::io::Errno;
 
 use super::failure::{Doing, Failure, Result};
 
+pub use content::Access;
 pub use lock::DirLock;
 pub use write::temporary_of;
 

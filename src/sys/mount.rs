@@ -4,7 +4,7 @@
 //! appears anywhere, so that a failure leaves nothing to undo and nobody ever sees it half made. What is
 //! mounted already is a question for [`super::mountinfo`].
 
-mod attributes;
+pub(super) mod attributes;
 mod bind;
 mod filesystem;
 mod flags;

@@ -3,11 +3,14 @@
 //! The kernel does what it does for every mount, such as replaying a log, and the root can be opened by whoever
 //! holds the descriptor. When that is closed, or its process dies, the file system is unmounted.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::failure::Result;
-use super::mount::{MountOptions, make};
+use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+
+use super::beneath::Dir;
+use super::failure::{Doing, Result};
+use super::mount::{MountOptions, attributes, make};
 
 /// A mounted file system, unmounted when this is dropped.
 #[derive(Debug)]
@@ -22,12 +25,42 @@ pub fn mount_detached(fs: &str, source: &Path, options: &MountOptions) -> Result
     Ok(DetachedMount { mount: make(fs, source, options, doing)? })
 }
 
+/// Returns a second mount, where nobody sees it, of what is mounted at `root`, through which it can be written.
+///
+/// A mount that pods see is read-only for ever; what is written through the second is seen through the first.
+pub fn writable_twin(root: impl AsFd) -> Result<DetachedMount> {
+    let doing = || "open what is mounted for writing";
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let mount = open_tree(root, "", flags).doing(doing)?;
+    attributes::allow_writes(&mount).doing(doing)?;
+    Ok(DetachedMount { mount })
+}
+
 // === impl DetachedMount ===
 
 impl DetachedMount {
     /// Returns a path that leads this process to the root, as long as the mount lives.
     pub fn root(&self) -> PathBuf {
         PathBuf::from(format!("/proc/thread-self/fd/{}", self.mount.as_raw_fd()))
+    }
+
+    /// Returns the mount itself.
+    pub fn as_mount(&self) -> BorrowedFd<'_> {
+        self.mount.as_fd()
+    }
+
+    /// Opens the root. `path` is what messages call it.
+    pub fn open_root(&self, path: impl Into<PathBuf>) -> Result<Dir> {
+        Dir::reopen(&self.mount, path.into())
+    }
+
+    /// Makes the mount one through which nobody writes, and returns it, to be put somewhere.
+    pub fn into_read_only(self) -> Result<OwnedFd> {
+        let set = attributes::set(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY);
+        set.doing(|| "make a mount read-only")?;
+        Ok(self.mount)
     }
 
     /// Unmounts the file system, as soon as everything opened below its root is closed.

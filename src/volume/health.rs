@@ -45,6 +45,8 @@ pub enum Reason {
     NodeNotReady,
     /// The node that the volume was on is gone, or was made anew.
     NodeLost,
+    /// What an inline volume shows could not be brought up to date.
+    ContentStale,
 }
 
 /// How bad it is for the volume.
@@ -102,7 +104,7 @@ pub struct StorageCondition {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ImageMissing,
         Self::ImageShortened,
         Self::RecordUnreadable,
@@ -119,6 +121,7 @@ impl Reason {
         Self::PoolReadOnly,
         Self::NodeNotReady,
         Self::NodeLost,
+        Self::ContentStale,
     ];
 }
 
@@ -133,6 +136,11 @@ impl Condition {
     /// Returns the condition of a volume whose limits do not hold.
     pub fn limits_not_enforced(why: String) -> Self {
         Self::degraded(Reason::LimitsNotEnforced, why)
+    }
+
+    /// Returns the condition of an inline volume that may show what is not so any more.
+    pub fn content_stale(why: String) -> Self {
+        Self::degraded(Reason::ContentStale, why)
     }
 
     /// Returns a condition of a volume that cannot be used.

@@ -46,6 +46,9 @@ mod raw;
 mod requests;
 #[path = "../common/scrape.rs"]
 mod scrape;
+#[cfg(test)]
+#[path = "../common/stand_in.rs"]
+mod stand_in;
 
 mod busy;
 #[cfg(test)]
@@ -120,6 +123,8 @@ mod operations;
 mod pause;
 #[cfg(test)]
 mod pod;
+#[cfg(test)]
+mod projected;
 mod rig;
 mod stop;
 mod stopped;

@@ -12,10 +12,19 @@ use rustix::mount::MountAttrFlags;
 /// Adds `attributes` to the detached mount `tree` and takes it out of every peer group.
 ///
 /// What the source of a bind mount forbids (`ro`, `nosuid`) stays forbidden: nothing is ever taken away.
-pub(super) fn set(tree: &OwnedFd, attributes: MountAttrFlags) -> Result<(), Errno> {
+pub(in crate::sys) fn set(tree: &OwnedFd, attributes: MountAttrFlags) -> Result<(), Errno> {
+    change(tree, attributes, replaced(attributes))
+}
+
+/// Lets the detached mount `tree` be written through, if its file system can be.
+pub(in crate::sys) fn allow_writes(tree: &OwnedFd) -> Result<(), Errno> {
+    change(tree, MountAttrFlags::empty(), MountAttrFlags::MOUNT_ATTR_RDONLY)
+}
+
+fn change(tree: &OwnedFd, added: MountAttrFlags, cleared: MountAttrFlags) -> Result<(), Errno> {
     let request = mount_attr {
-        attr_set: attributes.bits().into(),
-        attr_clr: replaced(attributes).bits().into(),
+        attr_set: added.bits().into(),
+        attr_clr: cleared.bits().into(),
         propagation: libc::MS_PRIVATE,
         userns_fd: 0,
     };
