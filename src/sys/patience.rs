@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Result;
 
-const BETWEEN_TRIES: Duration = Duration::from_millis(3);
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
 /// Attempts something until it succeeds, but not for longer than `limit`: then returns nothing, as the last attempt
 /// did.
