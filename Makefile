@@ -12,7 +12,7 @@ VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
-.PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster e2e cluster cluster-down vm-test full check bench build deps tools clean
+.PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster e2e e2e-bench cluster cluster-down vm-test full check bench build deps tools clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,7 +51,13 @@ test-chart: deps ## the Helm chart as Helm renders it, in many forms, and the ro
 	@tools/build helm
 	$(CARGO) test $(FEATURES) --test chart
 
-test-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
+test-e2e-bench: deps tools ## how long a pod waits for its volume, beside csi-driver-host-path; the memory in a cluster
+	$(CARGO) build --release
+	tools/cluster/images
+	$(CARGO) test $(FEATURES) --test e2e --no-run
+	$(AS_ROOT) tools/cluster/e2e-bench
+
+cluster: deps tools ## a real etcd, API server, scheduler and sidecars
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
 
 e2e: deps tools ## a real Kubernetes of two nodes, the chart, what users do, and what goes wrong
@@ -60,6 +66,12 @@ e2e: deps tools ## a real Kubernetes of two nodes, the chart, what users do, and
 	tools/cluster/images
 	$(CARGO) test $(FEATURES) --test e2e --no-run
 	$(AS_ROOT) tools/cluster/e2e
+
+e2e-bench: deps tools ## how long a pod waits for its volume, beside csi-driver-host-path; the memory in a cluster
+	$(CARGO) build --release
+	tools/cluster/images
+	$(CARGO) test $(FEATURES) --test e2e --no-run
+	$(AS_ROOT) tools/cluster/e2e-bench
 
 cluster: deps tools ## a real Kubernetes of two nodes with Orlop, to play with
 	$(CARGO) build --release

@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::tests_outside_test_module,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
@@ -25,5 +26,7 @@ mod api;
 mod faults;
 #[cfg(test)]
 mod flows;
+#[cfg(test)]
+mod measures;
 #[cfg(test)]
 mod rig;

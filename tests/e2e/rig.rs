@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub(crate) use claim::Claim;
 pub(crate) use class::Class;
 pub(crate) use cluster::{
-    NODES, Node, helm, kubectl, kubectl_fails, kubectl_with, pause_api_server, resume_api_server,
+    Hanging, NODES, Node, helm, kubectl, kubectl_fails, kubectl_if_it_can, kubectl_with,
 };
 pub(crate) use copies::{cut, group};
 pub(crate) use left::Left;
@@ -66,9 +66,14 @@ pub(crate) fn flow(name: &str, test: impl AsyncFnOnce(&Flow)) {
 impl Flow {
     async fn begin(name: &str) -> Self {
         let api = Api::new(&cluster::kubeconfig()).await;
-        let namespace = json!({ "metadata": { "name": name } });
-        api.post("/api/v1/namespaces", &namespace).await.unwrap();
         let flow = Self { api, namespace: name.to_owned() };
+        // A run that failed has left it to be looked at.
+        let path = format!("/api/v1/namespaces/{name}");
+        if flow.api.delete(&path).await.is_ok() {
+            flow.gone(&path).await;
+        }
+        let namespace = json!({ "metadata": { "name": name } });
+        flow.api.post("/api/v1/namespaces", &namespace).await.unwrap();
         // A pod cannot be made before.
         let account = flow.path("serviceaccounts", "default");
         flow.until("the default service account", async || flow.api.get(&account).await.ok()).await;
@@ -147,14 +152,28 @@ impl Flow {
     }
 
     /// Asks until there is an answer.
-    pub(crate) async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        self.until_every(Duration::from_millis(100), what, ask).await
+    }
+
+    /// Asks more often, where it is measured.
+    pub(crate) async fn until_soon<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        self.until_every(Duration::from_millis(20), what, ask).await
+    }
+
+    async fn until_every<T>(
+        &self,
+        period: Duration,
+        what: &str,
+        mut ask: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
         let began = Instant::now();
         loop {
             if let Some(answer) = ask().await {
                 return answer;
             }
             assert!(began.elapsed() < PATIENCE, "{}: not yet: {what}", self.namespace);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(period).await;
         }
     }
 }

@@ -68,7 +68,7 @@ fn twenty_claims_get_one_volume_each_while_the_controller_is_killed() {
 /// Lets a pod write, and returns the node that it is on.
 async fn written(flow: &Flow) -> Node {
     flow.claim(Claim::new("data", "orlop-fast", "400Mi")).await;
-    writer::start(flow, "data", 20).await;
+    writer::start(flow, "data").await;
     node_of(&flow.node("writer").await)
 }
 

@@ -9,7 +9,7 @@ fn volumes_survive_an_uninstall_the_loss_of_all_objects_and_an_adoption() {
         flow.claim(Claim::new("data", "orlop-fast", "400Mi")).await;
         flow.claim(Claim::new("idle", "orlop-thin-immediate", "64Mi")).await;
         flow.bound("idle").await;
-        writer::start(flow, "data", 60).await;
+        writer::start(flow, "data").await;
         let ids = [flow.volume("data").await, flow.volume("idle").await];
 
         helm(&["uninstall", "orlop", "-n", INSTALLED, "--wait"]);
@@ -36,7 +36,8 @@ fn volumes_survive_an_uninstall_the_loss_of_all_objects_and_an_adoption() {
         }
         writer::is_well(flow).await;
         flow.delete_pod("writer").await;
-        flow.run(Pod::new("reader").claim("data", "/data").claim("idle", "/idle")).await;
+        flow.run(Pod::new("idle-reader").claim("idle", "/data")).await;
+        flow.run(Pod::new("reader").claim("data", "/data")).await;
         assert_eq!(flow.exec("reader", "stat -c %s /data/fio.0.0"), "67108864");
     });
 }

@@ -8,7 +8,7 @@ fn a_pod_writes_on_while_orlop_is_upgraded_from_the_version_before() {
     flow("upgrade", async |flow| {
         chart::install_previous();
         flow.claim(Claim::new("data", "orlop-fast", "400Mi")).await;
-        writer::start(flow, "data", 60).await;
+        writer::start(flow, "data").await;
         chart::install();
         writer::is_well(flow).await;
         flow.delete_pod("writer").await;

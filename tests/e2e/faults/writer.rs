@@ -1,28 +1,23 @@
 //! A pod that writes and reads back what it wrote, and ends with an error as soon as one byte or one call is wrong.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::rig::{Flow, Pod};
+use crate::rig::{Flow, Pod, kubectl_if_it_can};
 
-/// Starts it on the claim, with so many seconds of work that it notices what happens meanwhile.
-pub(crate) async fn start(flow: &Flow, claim: &str, seconds: u32) {
-    let pod = writer(claim, seconds);
-    flow.pod(pod).await;
-    let running = async || {
-        let pod = flow.get("pods", "writer").await;
-        (pod["status"]["phase"] == "Running").then_some(())
-    };
-    flow.until("the writer runs", running).await;
-    // It lays out its file first.
-    let writes = async || {
-        let files = flow.exec("writer", "ls /data");
-        files.contains("fio.0.0").then_some(())
-    };
-    flow.until("the writer writes", writes).await;
+/// What it prints after each round of writing and reading.
+const ROUND: &str = "a round is done";
+
+/// Starts it on the claim, and returns when it has done a round.
+pub(crate) async fn start(flow: &Flow, claim: &str) {
+    flow.run(writer(claim)).await;
+    another_round(flow, 0).await;
 }
 
-/// Waits until it has ended, and asserts that nothing was wrong.
+/// Asserts that it still writes, lets it end, and asserts that nothing was ever wrong.
 pub(crate) async fn is_well(flow: &Flow) {
+    let before = flow.until("kubelet has the log", async || rounds(flow)).await;
+    another_round(flow, before).await;
+    flow.exec("writer", "touch /data/stop");
     let ended = async || {
         let mut pod = flow.get("pods", "writer").await;
         let status = pod["status"]["containerStatuses"][0].take();
@@ -31,19 +26,36 @@ pub(crate) async fn is_well(flow: &Flow) {
         (state != &Value::Null).then(|| state["exitCode"].clone())
     };
     let code = flow.until("the writer ends", ended).await;
-    let said = crate::rig::kubectl(&["logs", "-n", &flow.namespace, "writer", "--tail=20"]);
-    assert_eq!(code, 0, "{said}");
+    assert_eq!(code, 0, "{}", said(flow));
 }
 
-fn writer(claim: &str, seconds: u32) -> Pod {
+async fn another_round(flow: &Flow, before: usize) {
+    let more = async || {
+        let pod = flow.get("pods", "writer").await;
+        assert_ne!(pod["status"]["phase"], "Failed", "{}", said(flow));
+        rounds(flow).filter(|&rounds| rounds > before)
+    };
+    flow.until("the writer writes and reads", more).await;
+}
+
+/// Returns how many rounds it has done. A kubelet that was just started cannot tell.
+fn rounds(flow: &Flow) -> Option<usize> {
+    let said = kubectl_if_it_can(&["logs", "-n", &flow.namespace, "writer"])?;
+    Some(said.lines().filter(|line| *line == ROUND).count())
+}
+
+fn said(flow: &Flow) -> String {
+    kubectl_if_it_can(&["logs", "-n", &flow.namespace, "writer"]).unwrap_or_default()
+}
+
+fn writer(claim: &str) -> Pod {
     let work = format!(
-        "fio --name=fio --directory=/data --size=64m --rw=randwrite --bs=16k --ioengine=psync --direct=1 \
-         --fsync=32 --verify=crc32c --verify_backlog=64 --verify_fatal=1 --rate_iops=400 \
-         --time_based --runtime={seconds} --loops=1000000"
+        "until [ -e /data/stop ]; do fio --name=fio --directory=/data --size=64m --rw=randwrite --bs=16k --ioengine=psync \
+         --direct=1 --fsync=32 --verify=crc32c --verify_backlog=64 --verify_fatal=1 --rate_iops=400 --time_based \
+         --runtime=3 --output=/dev/stderr --output-format=terse || exit 1; echo {ROUND}; done"
     );
-    let never = serde_json::json!("Never");
     Pod::new("writer")
         .claim(claim, "/data")
-        .with("restartPolicy", never)
+        .with("restartPolicy", json!("Never"))
         .runs("docker.io/library/fio:3", &["sh", "-c", &work])
 }

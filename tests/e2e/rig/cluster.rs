@@ -31,6 +31,12 @@ pub(crate) fn kubectl_with(args: &[&str], words: &str) -> String {
     printed("kubectl", Command::new(built("kube")).arg("kubectl").args(args).stdin(file))
 }
 
+/// Runs kubectl, and returns what it prints, unless it fails.
+pub(crate) fn kubectl_if_it_can(args: &[&str]) -> Option<String> {
+    let output = Command::new(built("kube")).arg("kubectl").args(args).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
 /// Runs kubectl, which must fail, and returns what it says.
 pub(crate) fn kubectl_fails(args: &[&str]) -> String {
     let output = Command::new(built("kube")).arg("kubectl").args(args).output().unwrap();
@@ -43,18 +49,28 @@ pub(crate) fn helm(args: &[&str]) -> String {
     printed("helm", Command::new(built("helm")).args(args))
 }
 
-/// Lets the API server hang.
-pub(crate) fn pause_api_server() {
-    tool("signal", &["control-plane", "apiserver", "STOP"]);
-}
-
-pub(crate) fn resume_api_server() {
-    tool("signal", &["control-plane", "apiserver", "CONT"]);
-}
+/// An API server that hangs, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hanging;
 
 /// Runs a script of `tools/cluster`, and returns what it prints.
 pub(crate) fn tool(name: &str, args: &[&str]) -> String {
     printed(name, Command::new(root().join("tools/cluster").join(name)).args(args))
+}
+
+// === impl Hanging ===
+
+impl Hanging {
+    pub(crate) fn api_server() -> Self {
+        tool("signal", &["control-plane", "apiserver", "STOP"]);
+        Self
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        tool("signal", &["control-plane", "apiserver", "CONT"]);
+    }
 }
 
 // === impl Node ===
