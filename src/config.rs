@@ -20,12 +20,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, NotAnEndpoint};
+pub use file::{AllowEntry as Allow, HostPathType};
 pub use image_pool::ImagePool;
 pub use metrics::{Metrics, MetricsAddress, NotAnAddress};
 pub use mistake::{ConfigError, Mistake};
 pub use node_id::{NoHostName, NodeId, NotANodeId};
 pub use pool::{Kind, Pool};
-pub use roles::Roles;
+pub use roles::{ConfigRole, HostPathRole, Prefix, Roles, ScratchRole};
 
 use crate::volume::Bytes;
 use file::{File, Switch};
@@ -155,7 +156,7 @@ impl Default for Config {
             program_dirs: None,
             metrics: Metrics::default(),
             pools: vec![Pool::trial(TRIAL_PLACE.into())],
-            roles: Roles { volumes: None, without_endpoint: vec!["scratch", "config"] },
+            roles: Roles::default(),
             registration: false,
             cluster: None,
         }

@@ -16,6 +16,7 @@ pub mod extents;
 pub mod failure;
 pub mod freeze;
 pub mod grow;
+pub mod inspect;
 pub mod lease;
 pub mod loopdev;
 pub mod mount;

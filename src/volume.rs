@@ -34,6 +34,7 @@ pub use limits::{Limits, LimitsChange};
 pub use name::Name;
 pub use paging::{Page, Paging};
 pub use parameters::{Parameters, Placement, no_parameters};
+pub use quantity::{NotAQuantity, quantity};
 pub use shortened::shortened;
 pub use size::{Asked, SizeLimits};
 pub use snapshot::{NewSnapshot, Snapshot};

@@ -1,12 +1,13 @@
 //! The driver: pools, then sockets, then service until a signal, then the drain.
 
 mod clustered;
+mod inline;
 mod routes;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use futures_util::future::OptionFuture;
+use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -17,6 +18,7 @@ use super::failure::Failure;
 use super::options::DriverOptions;
 use super::pools::{self, Opened};
 use crate::backend::{Freed, Orphans};
+use crate::cluster::node::Node;
 use crate::config::{Config, Endpoint, NodeId};
 use crate::csi::registration::registration_server::RegistrationServer;
 use crate::identity::DRIVER_NAME;
@@ -99,6 +101,7 @@ impl Setup {
             make_usual_directory()?;
         }
         Socket::check(&self.endpoint).await?;
+        inline::check_sockets(self).await?;
         pools::make_state_dir(&self.config.state_dir)?;
         Ok(Socket::check(&self.admin).await?)
     }
@@ -128,7 +131,7 @@ impl Setup {
             if let Some(wrong) = doctor::unshared_mounts(&self.config) {
                 return Err(Failure::failed(wrong));
             }
-            for role in &self.config.roles.without_endpoint {
+            for role in self.config.roles.without_endpoint() {
                 tracing::info!("role {role} has no endpoint: not served");
             }
         }
@@ -148,22 +151,19 @@ impl Setup {
         );
     }
 
-    /// Tells kubelet of the socket, if that is wanted: it asks at once, so the socket has to listen already.
-    async fn register(
+    /// Tells kubelet of the socket of a driver, if that is wanted: it asks at once, so the socket has to listen already.
+    async fn registration(
         &self,
-        calls: &Calls,
-        stop: &CancellationToken,
-    ) -> Result<impl Future<Output = Result<(), transport::Error>> + Send + use<>, Failure> {
-        let registration = if self.config.registration && self.mode != Mode::Controller {
-            let registration = Registration::new(DRIVER_NAME, self.endpoint.path());
-            let file = Endpoint::at(&registration.file(&self.config.plugin_registry()))?;
-            let socket = Socket::listen(&file).await?;
-            let routes = Routes::new(RegistrationServer::new(registration));
-            Some(server::serve(socket, routes, calls.clone(), stop.clone()))
-        } else {
-            None
-        };
-        Ok(async { OptionFuture::from(registration).await.unwrap_or(Ok(())) })
+        driver: &'static str,
+        endpoint: &Endpoint,
+    ) -> Result<Option<(Socket, Routes)>, Failure> {
+        if !self.config.registration || self.mode == Mode::Controller {
+            return Ok(None);
+        }
+        let registration = Registration::new(driver, endpoint.path());
+        let file = Endpoint::at(&registration.file(&self.config.plugin_registry()))?;
+        let socket = Socket::listen(&file).await?;
+        Ok(Some((socket, Routes::new(RegistrationServer::new(registration)))))
     }
 
     async fn serve(
@@ -176,6 +176,7 @@ impl Setup {
         let (csi, admin) =
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
         let (locks, stop) = (Locks::default(), CancellationToken::new());
+        let mut served = inline::open(&self, &locks).await?;
         let pools = opened.pools.clone();
         let (orphans, freed) = (Orphans::default(), Freed::default());
         let limiter = routes::limiter(&self, &opened, &locks);
@@ -189,11 +190,9 @@ impl Setup {
             )
         });
         let routes = routes::of(&self, opened, &locks, limiter, freed, levels);
-        let registered = self.register(&calls, &stop).await?;
-        let csi = server::serve(csi, routes.csi, calls.clone(), stop.clone());
-        let admin = server::serve(admin, routes.admin, calls.clone(), stop.clone());
-        let mut serving =
-            tokio::spawn(async move { tokio::try_join!(csi, admin, registered).map(|_| ()) });
+        served.extend(self.registration(DRIVER_NAME, &self.endpoint).await?);
+        served.extend([(csi, routes.csi), (admin, routes.admin)]);
+        let mut serving = tokio::spawn(serve_all(served, calls.clone(), stop.clone()));
 
         if let Some(exporter) = &exporter {
             exporter.is_ready(&pools, orphans);
@@ -210,23 +209,42 @@ impl Setup {
             exporter.is_stopping();
         }
         let drain = Drain { stop, calls, locks, grace: self.config.shutdown_grace };
-        let grace = drain.grace;
-        let stop_node = async {
-            let Some(node) = &node else { return true };
-            tokio::time::timeout(grace, node.stop()).await.is_ok()
-        };
-        let (ended, node_ended) =
-            tokio::join!(drain.run(finish(serving), signals.next()), stop_node);
-        // A copy that takes longer than the grace must not leave its volume frozen until the next start.
-        blocking(freeze::thaw_all).await;
-        match ended {
-            Ended::Cleanly if node_ended => Ok(ExitCode::SUCCESS),
-            Ended::Cleanly | Ended::Unfinished => Ok(ExitCode::FAILURE),
-        }
+        Ok(stop_in_order(drain, serving, signals, node).await)
     }
 }
 
 type Serving = JoinHandle<Result<(), transport::Error>>;
+
+/// Serves each socket until all have ended or one fails.
+async fn serve_all(
+    served: Vec<(Socket, Routes)>,
+    calls: Calls,
+    stop: CancellationToken,
+) -> Result<(), transport::Error> {
+    let serve = |(socket, routes)| server::serve(socket, routes, calls.clone(), stop.clone());
+    try_join_all(served.into_iter().map(serve)).await.map(|_| ())
+}
+
+/// Lets what began end, within the grace.
+async fn stop_in_order(
+    drain: Drain,
+    serving: Serving,
+    mut signals: Stops,
+    node: Option<Node>,
+) -> ExitCode {
+    let grace = drain.grace;
+    let stop_node = async {
+        let Some(node) = &node else { return true };
+        tokio::time::timeout(grace, node.stop()).await.is_ok()
+    };
+    let (ended, node_ended) = tokio::join!(drain.run(finish(serving), signals.next()), stop_node);
+    // A copy that takes longer than the grace must not leave its volume frozen until the next start.
+    blocking(freeze::thaw_all).await;
+    match ended {
+        Ended::Cleanly if node_ended => ExitCode::SUCCESS,
+        Ended::Cleanly | Ended::Unfinished => ExitCode::FAILURE,
+    }
+}
 
 /// Waits for the connections to be done.
 async fn finish(serving: Serving) {

@@ -116,7 +116,7 @@ pub(super) struct MetricsEntry {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct RolesEntry {
     pub(super) volumes: RoleEntry,
-    pub(super) scratch: RoleEntry,
+    pub(super) scratch: ScratchRoleEntry,
     pub(super) config: ConfigRoleEntry,
     pub(super) hostpath: HostPathRoleEntry,
 }
@@ -127,6 +127,34 @@ pub(super) struct RolesEntry {
 pub(super) struct RoleEntry {
     #[serde(deserialize_with = "parsed_if_there")]
     pub(super) endpoint: Option<Endpoint>,
+}
+
+/// The role of inline emptyDirs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct ScratchRoleEntry {
+    #[serde(deserialize_with = "parsed_if_there")]
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) path: Option<AbsolutePath>,
+    #[serde(deserialize_with = "parsed_if_there")]
+    pub(super) default_size: Option<Bytes>,
+    #[serde(deserialize_with = "parsed_if_there")]
+    pub(super) max_size: Option<Bytes>,
+    #[serde(deserialize_with = "parsed_if_there")]
+    pub(super) budget: Option<Bytes>,
+    pub(super) allow: Vec<AllowEntry>,
+}
+
+/// What the admin may allow the users of scratch volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AllowEntry {
+    /// A directory without a limit.
+    NoLimit,
+    /// Programs that run as their owner.
+    Suid,
+    /// Device nodes.
+    Dev,
 }
 
 /// The role of inline configMaps, secrets and projections.
@@ -146,5 +174,31 @@ pub(super) struct HostPathRoleEntry {
     #[serde(deserialize_with = "parsed_if_there")]
     pub(super) endpoint: Option<Endpoint>,
     pub(super) enabled: bool,
-    pub(super) prefixes: Vec<AbsolutePath>,
+    pub(super) prefixes: Vec<PrefixEntry>,
+}
+
+/// A part of the host that pods may have.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PrefixEntry {
+    pub(super) path: AbsolutePath,
+    pub(super) namespaces: Vec<String>,
+    pub(super) types: Option<Vec<HostPathType>>,
+    #[serde(default)]
+    pub(super) read_only: bool,
+    #[serde(default)]
+    pub(super) follow_symlinks: bool,
+}
+
+/// The types of hostPath that can be allowed, as Kubernetes writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of Kubernetes")]
+pub enum HostPathType {
+    DirectoryOrCreate,
+    Directory,
+    FileOrCreate,
+    File,
+    Socket,
+    CharDevice,
+    BlockDevice,
 }

@@ -1,40 +1,229 @@
 //! The roles of a node: which `CSIDriver` a socket answers for.
 
-use super::endpoint::Endpoint;
-use super::file::RolesEntry;
-use super::mistake::Wrong;
+use std::path::{Path, PathBuf};
 
-/// The sockets of the roles, and what is said of the others.
+use super::endpoint::Endpoint;
+use super::file::{
+    AllowEntry, HostPathRoleEntry, HostPathType, PrefixEntry, RolesEntry, ScratchRoleEntry,
+};
+use super::mistake::Wrong;
+use crate::volume::Bytes;
+
+/// The roles, each with its socket if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roles {
     /// The socket of the persistent volumes, where no flag and no variable names it.
     pub volumes: Option<Endpoint>,
-    /// The roles that are wanted but have no socket, so that nobody serves them.
-    pub without_endpoint: Vec<&'static str>,
+    /// Inline emptyDir.
+    pub scratch: ScratchRole,
+    /// Inline configMap, secret and projected.
+    pub config: ConfigRole,
+    /// Inline hostPath.
+    pub hostpath: HostPathRole,
 }
+
+/// The role of inline emptyDirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScratchRole {
+    /// Its socket; without one it is not served.
+    pub endpoint: Option<Endpoint>,
+    /// Where their content is; nothing for a directory in `stateDir`.
+    pub path: Option<PathBuf>,
+    /// The limit of a volume that names none.
+    pub default_size: Bytes,
+    /// The greatest limit that may be named.
+    pub max_size: Option<Bytes>,
+    /// What all volumes on the disk may have together.
+    pub budget: Option<Bytes>,
+    /// What users may ask for besides.
+    pub allow: Vec<AllowEntry>,
+}
+
+/// The role of inline configMaps, secrets and projections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigRole {
+    /// What all volumes may have in memory together.
+    pub max_bytes: Option<Bytes>,
+}
+
+/// The role of inline hostPaths.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostPathRole {
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Its socket; without one it is not served.
+    pub endpoint: Option<Endpoint>,
+    /// What pods may have.
+    pub prefixes: Vec<Prefix>,
+}
+
+/// A part of the host that pods may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    /// The directory.
+    pub path: PathBuf,
+    /// The namespaces whose pods may; `*` is any.
+    pub namespaces: Vec<String>,
+    /// As what.
+    pub types: Vec<HostPathType>,
+    /// Whether nobody may write, whatever the pod says.
+    pub read_only: bool,
+    /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
+    pub follow_symlinks: bool,
+}
+
+/// What no pod gets, whatever the config says: whoever has it has the node.
+const DENIED: [&str; 24] = [
+    "/etc",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/run",
+    "/var/run",
+    "/root",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/var/log",
+    "/opt/cni",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/cri-o",
+    "/var/lib/docker",
+    "/var/lib/dockershim",
+    "/var/lib/cni",
+    "/var/lib/orlop",
+];
 
 // === impl Roles ===
 
 impl Roles {
-    /// Checks the entries. Inline volumes are not served by this version: a socket for them would stay dead.
+    /// Checks the entries. Inline configMaps and secrets are not served by this version: a socket for them would stay
+    /// dead.
     pub(super) fn check(entry: RolesEntry) -> Result<Self, Wrong> {
-        let roles = [
-            ("scratch", true, entry.scratch.endpoint),
-            ("config", true, entry.config.endpoint),
-            ("hostpath", entry.hostpath.enabled, entry.hostpath.endpoint),
-        ];
-        let mut without_endpoint = Vec::new();
-        for (name, wanted, endpoint) in roles {
-            if endpoint.is_some() {
-                let reason = format!(
-                    "the role {name} is not served by this version: leave its endpoint out"
-                );
-                return Err(Wrong::new(format!("roles.{name}.endpoint"), reason));
-            }
-            if wanted {
-                without_endpoint.push(name);
-            }
+        if entry.config.endpoint.is_some() {
+            let reason = "the role config is not served by this version: leave its endpoint out";
+            return Err(Wrong::new("roles.config.endpoint", reason));
         }
-        Ok(Self { volumes: entry.volumes.endpoint, without_endpoint })
+        Ok(Self {
+            volumes: entry.volumes.endpoint,
+            scratch: ScratchRole::check(entry.scratch)?,
+            config: ConfigRole { max_bytes: entry.config.max_bytes },
+            hostpath: HostPathRole::check(entry.hostpath)?,
+        })
+    }
+
+    /// Returns the roles that are wanted but have no socket, so that nobody serves them.
+    pub fn without_endpoint(&self) -> Vec<&'static str> {
+        let roles = [
+            ("scratch", self.scratch.endpoint.is_none()),
+            ("config", true),
+            ("hostpath", self.hostpath.enabled && self.hostpath.endpoint.is_none()),
+        ];
+        roles.into_iter().filter(|(_, is_without)| *is_without).map(|(name, _)| name).collect()
+    }
+}
+
+// === impl ScratchRole ===
+
+impl ScratchRole {
+    fn check(entry: ScratchRoleEntry) -> Result<Self, Wrong> {
+        let usual = Self::default();
+        let default_size = entry.default_size.unwrap_or(usual.default_size);
+        let sizes = [
+            ("defaultSize", Some(default_size)),
+            ("maxSize", entry.max_size),
+            ("budget", entry.budget),
+        ];
+        if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == Some(Bytes::ZERO)) {
+            let reason = "is 0: no volume can have that";
+            return Err(Wrong::new(format!("roles.scratch.{key}"), reason));
+        }
+        if let Some(most) = entry.max_size.filter(|most| default_size > *most) {
+            let reason = format!("{default_size} is more than maxSize, {most}");
+            return Err(Wrong::new("roles.scratch.defaultSize", reason));
+        }
+        Ok(Self {
+            endpoint: entry.endpoint,
+            path: entry.path.map(|path| path.0),
+            default_size,
+            max_size: entry.max_size,
+            budget: entry.budget,
+            allow: entry.allow,
+        })
+    }
+
+    /// Says whether the admin allows it.
+    pub fn allows(&self, what: AllowEntry) -> bool {
+        self.allow.contains(&what)
+    }
+}
+
+impl Default for ScratchRole {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            path: None,
+            default_size: Bytes::gib(10),
+            max_size: None,
+            budget: None,
+            allow: Vec::new(),
+        }
+    }
+}
+
+// === impl HostPathRole ===
+
+impl HostPathRole {
+    fn check(entry: HostPathRoleEntry) -> Result<Self, Wrong> {
+        if entry.endpoint.is_some() && !entry.enabled {
+            let reason = "the role is off: set enabled: true, or leave its endpoint out";
+            return Err(Wrong::new("roles.hostpath.endpoint", reason));
+        }
+        let numbered = entry.prefixes.into_iter().enumerate();
+        let prefixes = numbered.map(|(index, entry)| {
+            Prefix::check(entry).map_err(|(key, reason)| {
+                Wrong::new(format!("roles.hostpath.prefixes[{index}].{key}"), reason)
+            })
+        });
+        let prefixes = prefixes.collect::<Result<_, _>>()?;
+        Ok(Self { enabled: entry.enabled, endpoint: entry.endpoint, prefixes })
+    }
+}
+
+// === impl Prefix ===
+
+impl Prefix {
+    /// What no pod gets, whatever is allowed.
+    pub fn denied() -> impl Iterator<Item = &'static Path> {
+        DENIED.iter().map(Path::new)
+    }
+
+    fn check(entry: PrefixEntry) -> Result<Self, (&'static str, String)> {
+        let path = entry.path.0;
+        let overlaps = |denied: &&Path| path.starts_with(denied) || denied.starts_with(&path);
+        if let Some(denied) = Self::denied().find(overlaps) {
+            let (path, denied) = (path.display(), denied.display());
+            let reason = format!(
+                "{path} and {denied} overlap: whoever has that has the node, so no config allows it"
+            );
+            return Err(("path", reason));
+        }
+        if entry.namespaces.is_empty() {
+            let reason = "names no namespace: list those whose pods may, or \"*\" for any";
+            return Err(("namespaces", reason.to_owned()));
+        }
+        Ok(Self {
+            path,
+            namespaces: entry.namespaces,
+            types: entry.types.unwrap_or_else(|| vec![HostPathType::Directory]),
+            read_only: entry.read_only,
+            follow_symlinks: entry.follow_symlinks,
+        })
     }
 }

@@ -40,7 +40,7 @@ impl Attributes {
     /// `deny_unknown_fields`, whose fields read themselves from a text ([`Flag`], [`Mode`], [`Json`], a `String`, or
     /// any type with `deserialize_with = "…"`).
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        let entries = self.0.iter().map(|(key, value)| (key.as_str(), Value(value)));
+        let entries = self.iter().map(|(key, value)| (key, Value(value)));
         let entries: MapDeserializer<'_, _, de::value::Error> = MapDeserializer::new(entries);
         serde_path_to_error::deserialize(entries).map_err(|error| {
             let key = error.path().to_string();
@@ -60,6 +60,11 @@ impl Attributes {
     /// Returns the value of one of them.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
+    }
+
+    /// Returns all of them, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Returns how many bytes they have.

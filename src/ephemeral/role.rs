@@ -63,6 +63,11 @@ impl Role {
         self != Self::HostPath
     }
 
+    /// Says whether there is ever anything to tell of a volume's health: only content that is fetched can be stale.
+    pub fn has_health(self) -> bool {
+        self == Self::Config
+    }
+
     /// Says whether it is told how full a volume is: a host's directory has no size of its own.
     pub fn has_stats(self) -> bool {
         self != Self::HostPath

@@ -58,6 +58,26 @@ pub async fn format(image: &Path, lock: OwnedFd, wish: Format) -> Result<(), Err
     Ok(())
 }
 
+/// Makes a file system for a volume that nobody keeps: without a journal, which only costs time and room where nothing
+/// has to outlive a crash of the node, and with so many inodes if that is said.
+pub async fn scratch(
+    image: &Path,
+    lock: OwnedFd,
+    fs: FsType,
+    inodes: Option<u32>,
+) -> Result<(), Error> {
+    let invocation = match fs {
+        FsType::Ext4 => ext4::scratch(image, inodes, EXT4.get().await?),
+        FsType::Xfs | FsType::Btrfs => {
+            invocation(image, Format { fs, uuid: None, thin: true }).await?
+        }
+    };
+    let ran = invocation.holding(lock).run().await;
+    ran.map_err(|error| Error::of_tool(image, error))?;
+    let image = image.to_owned();
+    Ok(blocking(move || thin::release(&image)).await?)
+}
+
 async fn invocation(image: &Path, wish: Format) -> Result<Invocation, Error> {
     Ok(match wish.fs {
         FsType::Xfs => xfs::invocation(image, wish.uuid, XFS.get().await?),

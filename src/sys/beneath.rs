@@ -15,7 +15,7 @@ mod write;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +60,27 @@ impl Dir {
         let fd = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
             .doing(|| format!("open the directory {}", path.display()))?;
         Ok(Self { fd, path: path.to_owned() })
+    }
+
+    /// Opens the directory that the descriptor refers to, be that opened as a path only.
+    pub fn of_opened(at: impl AsFd) -> Result<Self> {
+        let fd = rustix::fs::openat(at, ".", DIRECTORY, Mode::empty());
+        let fd = fd.doing(|| "open a directory anew")?;
+        Ok(Self { fd, path: PathBuf::from(".") })
+    }
+
+    /// Returns the path by which the kernel knows the directory, without any link.
+    pub fn real_path(&self) -> Result<PathBuf> {
+        let link = format!("/proc/thread-self/fd/{}", self.fd.as_raw_fd());
+        std::fs::read_link(link).doing(|| format!("look for {}", self.path.display()))
+    }
+
+    /// Opens whatever is called `name` as a place, and follows nothing: a link is opened itself.
+    pub fn open_place(&self, name: impl AsRef<OsStr>) -> Result<OwnedFd> {
+        let name = name.as_ref();
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = self.lookup(name, flags, Mode::empty(), ResolveFlags::empty());
+        fd.doing(|| format!("look at {}", self.path_of(name).display()))
     }
 
     /// Opens the directory `name`.

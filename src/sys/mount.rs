@@ -6,6 +6,7 @@
 
 pub(super) mod attributes;
 mod bind;
+mod detached;
 mod filesystem;
 mod flags;
 mod shared;
@@ -15,11 +16,12 @@ mod unmount;
 use super::mountinfo::Mount;
 
 pub use bind::{bind, bind_opened};
+pub use detached::{Reach, cloned, detached, put};
 pub(super) use filesystem::make;
 pub use filesystem::mount;
 pub use flags::vfs_flags;
 pub use shared::bind_shared;
-pub use unmount::{unmount, unmount_all};
+pub use unmount::{How, unmount, unmount_all, unmount_in};
 
 /// How something is to be mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
 use super::beneath::Dir;
 use super::failure::{Doing, Result};
-use super::mount::{MountOptions, attributes, make};
+use super::mount::{MountOptions, Reach, attributes, make};
 
 /// A mounted file system, unmounted when this is dropped.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl DetachedMount {
 
     /// Makes the mount one through which nobody writes, and returns it, to be put somewhere.
     pub fn into_read_only(self) -> Result<OwnedFd> {
-        let set = attributes::set(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY);
+        let set = attributes::set(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY, Reach::Alone);
         set.doing(|| "make a mount read-only")?;
         Ok(self.mount)
     }

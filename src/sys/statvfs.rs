@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::failure::{Doing, Result};
 
@@ -29,16 +29,25 @@ pub struct Usage {
 pub fn usage(path: &Path) -> Result<Usage> {
     let stat =
         rustix::fs::statvfs(path).doing(|| format!("ask {} for its usage", path.display()))?;
-    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-    Ok(Usage {
-        total_bytes: bytes(stat.f_blocks),
-        used_bytes: bytes(stat.f_blocks.saturating_sub(stat.f_bfree)),
-        available_bytes: bytes(stat.f_bavail),
-        total_inodes: stat.f_files,
-        used_inodes: stat.f_files.saturating_sub(stat.f_ffree),
-        free_inodes: stat.f_ffree,
-        read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
-    })
+    Ok(Usage::of(&stat))
+}
+
+// === impl Usage ===
+
+impl Usage {
+    /// Reads the kernel's answer.
+    pub(super) fn of(stat: &StatVfs) -> Self {
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Self {
+            total_bytes: bytes(stat.f_blocks),
+            used_bytes: bytes(stat.f_blocks.saturating_sub(stat.f_bfree)),
+            available_bytes: bytes(stat.f_bavail),
+            total_inodes: stat.f_files,
+            used_inodes: stat.f_files.saturating_sub(stat.f_ffree),
+            free_inodes: stat.f_ffree,
+            read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
+        }
+    }
 }
 
 #[cfg(test)]

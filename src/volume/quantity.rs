@@ -18,12 +18,17 @@ pub(super) struct Quantity(pub(super) u64);
     "{text:?} is no quantity from 0 to {}: write a number with an optional unit, such as 500, 20M or 1.5Gi",
     Quantity::MOST
 )]
-pub(super) struct NotAQuantity {
+pub struct NotAQuantity {
     text: String,
 }
 
 /// What is less than one: rarely meant, but part of the grammar.
 const FRACTIONS: [(&str, i32); 3] = [("m", -3), ("u", -6), ("n", -9)];
+
+/// Reads a quantity as a number of bytes.
+pub fn quantity(text: &str) -> Result<super::Bytes, NotAQuantity> {
+    text.parse().map(|Quantity(bytes)| super::Bytes(bytes))
+}
 
 // === impl Quantity ===
 

@@ -65,7 +65,7 @@ pools:
     file: /srv/box.img
     size: 20Gi
   - {name: all-in, kind: image, path: /srv/y, provisioning: thick, shared: accepted}
-roles: {volumes: {endpoint: /csi/csi.sock}, config: {maxBytes: 64Mi}, hostpath: {enabled: true, prefixes: [/srv]}}
+roles: {volumes: {endpoint: /csi/csi.sock}, config: {maxBytes: 64Mi}, hostpath: {enabled: true, prefixes: [{path: /srv/data, namespaces: [a]}]}}
 ";
 
 #[test]
@@ -85,8 +85,8 @@ fn every_key_is_read() {
     assert_eq!(fast.reserve, Percent(3));
     let Kind::Image(bulk) = &config.pools[1].kind else { panic!("{:?}", config.pools[1]) };
     assert_eq!(bulk.low_water, Percent(10));
-    assert_eq!(config.roles.volumes.unwrap().path(), Path::new("/csi/csi.sock"));
-    assert_eq!(config.roles.without_endpoint, ["scratch", "config", "hostpath"]);
+    assert_eq!(config.roles.volumes.as_ref().unwrap().path(), Path::new("/csi/csi.sock"));
+    assert_eq!(config.roles.without_endpoint(), ["scratch", "config", "hostpath"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod config;
+mod ephemeral;
 mod errors;
 mod examples;
 mod links;

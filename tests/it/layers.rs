@@ -32,11 +32,12 @@ const MAY_NAME: [(&str, &[&str]); 23] = [
 ];
 
 /// Names that gRPC brings: only these modules may use them.
-const SPEAKS_GRPC: [&str; 11] = [
+const SPEAKS_GRPC: [&str; 12] = [
     "admin",
     "cli",
     "controller",
     "csi",
+    "ephemeral",
     "error",
     "identity",
     "node",

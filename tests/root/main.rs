@@ -108,6 +108,8 @@ mod image_space;
 mod image_support;
 #[cfg(test)]
 mod image_transfer;
+#[cfg(test)]
+mod inline;
 mod kill;
 mod late;
 #[cfg(test)]

@@ -25,6 +25,18 @@ impl Dir {
         }
     }
 
+    /// Removes the directory `name` if nothing is in it (ENOTEMPTY). Returns whether there was one.
+    pub fn remove_empty_dir(&self, name: impl AsRef<OsStr>) -> Result<bool> {
+        let name = name.as_ref();
+        match self.unlink(name, AtFlags::REMOVEDIR) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => {
+                Err(Failure::new(format!("remove {}", self.path_of(name).display()), errno))
+            }
+        }
+    }
+
     /// Removes `name` with everything in it, and returns whether there was anything. A link is removed and
     /// never followed. A mount point anywhere inside is an error (EXDEV or EBUSY), and what is mounted there
     /// stays untouched.

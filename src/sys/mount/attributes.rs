@@ -4,29 +4,45 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use linux_raw_sys::general::{AT_EMPTY_PATH, mount_attr};
+use linux_raw_sys::general::{AT_EMPTY_PATH, AT_RECURSIVE, mount_attr};
 use nix::libc;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
+use super::Reach;
+
 /// Adds `attributes` to the detached mount `tree` and takes it out of every peer group.
 ///
 /// What the source of a bind mount forbids (`ro`, `nosuid`) stays forbidden: nothing is ever taken away.
-pub(in crate::sys) fn set(tree: &OwnedFd, attributes: MountAttrFlags) -> Result<(), Errno> {
-    change(tree, attributes, replaced(attributes))
+pub(in crate::sys) fn set(
+    tree: &OwnedFd,
+    attributes: MountAttrFlags,
+    reach: Reach,
+) -> Result<(), Errno> {
+    change(tree, attributes, replaced(attributes), reach)
 }
 
 /// Lets the detached mount `tree` be written through, if its file system can be.
 pub(in crate::sys) fn allow_writes(tree: &OwnedFd) -> Result<(), Errno> {
-    change(tree, MountAttrFlags::empty(), MountAttrFlags::MOUNT_ATTR_RDONLY)
+    let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY;
+    change(tree, MountAttrFlags::empty(), read_only, Reach::Alone)
 }
 
-fn change(tree: &OwnedFd, added: MountAttrFlags, cleared: MountAttrFlags) -> Result<(), Errno> {
+fn change(
+    tree: &OwnedFd,
+    added: MountAttrFlags,
+    cleared: MountAttrFlags,
+    reach: Reach,
+) -> Result<(), Errno> {
     let request = mount_attr {
         attr_set: added.bits().into(),
         attr_clr: cleared.bits().into(),
         propagation: libc::MS_PRIVATE,
         userns_fd: 0,
+    };
+    let flags = match reach {
+        Reach::Alone => AT_EMPTY_PATH,
+        Reach::Recursive => AT_EMPTY_PATH | AT_RECURSIVE,
     };
     // SAFETY: the descriptor is open for the whole call, the path is an empty C string, and the kernel reads
     // exactly the size that is passed from a structure laid out as it expects.
@@ -35,7 +51,7 @@ fn change(tree: &OwnedFd, added: MountAttrFlags, cleared: MountAttrFlags) -> Res
             libc::SYS_mount_setattr,
             tree.as_raw_fd(),
             c"".as_ptr(),
-            AT_EMPTY_PATH,
+            flags,
             &raw const request,
             size_of::<mount_attr>(),
         )

@@ -7,7 +7,7 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
-use super::{MountOptions, attributes, flags, target};
+use super::{MountOptions, Reach, attributes, flags, target};
 use crate::sys::failure::{Doing, Result};
 
 /// Binds `source`, a directory or a file such as a device node, to `target`.
@@ -35,6 +35,7 @@ pub fn bind_opened(source: impl AsFd, target: &Path, options: &MountOptions) -> 
 }
 
 fn place(tree: &OwnedFd, target: &Path, options: &MountOptions) -> Result<(), Errno> {
-    attributes::set(tree, flags::sort(options).attributes)?;
+    let attributes = flags::sort(options).attributes;
+    attributes::set(tree, attributes, Reach::Alone)?;
     target::attach(tree, target)
 }

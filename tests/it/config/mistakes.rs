@@ -130,17 +130,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "pools:\n- {name: a, kind: image, path: /p}\n- {name: b, kind: image, file: /p/q, size: 1Gi}",
         "orlop.yaml:3: pools[1].file: /p/q and the /p of pool \"a\" overlap",
     ),
+    ("roles: {scratch: {budget: 0}}", "orlop.yaml:1: roles.scratch.budget: is 0"),
     (
-        "roles: {scratch: {endpoint: /x}}",
-        "orlop.yaml:1: roles.scratch.endpoint: the role scratch is not served by this version",
+        "roles: {scratch: {defaultSize: 2Gi, maxSize: 1Gi}}",
+        "orlop.yaml:1: roles.scratch.defaultSize: 2 GiB is more than maxSize, 1 GiB",
+    ),
+    (
+        "roles: {scratch: {allow: [exec]}}",
+        "orlop.yaml:1: roles.scratch.allow[0]: \"exec\" is not known",
     ),
     (
         "roles:\n  config:\n    endpoint: unix:///x",
         "orlop.yaml:3: roles.config.endpoint: the role config is not served",
     ),
     (
-        "roles: {hostpath: {endpoint: /x, enabled: true}}",
-        "orlop.yaml:1: roles.hostpath.endpoint: the role hostpath",
+        "roles: {hostpath: {endpoint: /x}}",
+        "orlop.yaml:1: roles.hostpath.endpoint: the role is off: set enabled: true",
+    ),
+    (
+        "roles:\n  hostpath:\n    prefixes:\n    - {path: /srv/a, namespaces: []}",
+        "orlop.yaml:4: roles.hostpath.prefixes[0].namespaces: names no namespace",
     ),
     (
         "roles: {volumes: {endpoint: csi.sock}}",

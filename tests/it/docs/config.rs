@@ -10,7 +10,7 @@ use super::page::{Page, literal};
 const PAGE: &str = "docs/config.md";
 
 /// The keys of the file whose default is no value that could be written.
-const WITHOUT_LITERAL: [&str; 11] = [
+const WITHOUT_LITERAL: [&str; 14] = [
     "nodeId",
     "attach",
     "programDirs",
@@ -19,6 +19,9 @@ const WITHOUT_LITERAL: [&str; 11] = [
     "pools",
     "roles.volumes.endpoint",
     "roles.scratch.endpoint",
+    "roles.scratch.path",
+    "roles.scratch.maxSize",
+    "roles.scratch.budget",
     "roles.config.endpoint",
     "roles.config.maxBytes",
     "roles.hostpath.endpoint",

@@ -1,0 +1,89 @@
+//! The roles of inline volumes: each with a socket of its own.
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+
+use super::{Mode, Setup};
+use crate::cli::failure::Failure;
+use crate::config::{Allow, Config, Endpoint};
+use crate::csi::v1::identity_server::IdentityServer;
+use crate::csi::v1::node_server::NodeServer;
+use crate::ephemeral::{Inline, Kind, Role, Settings, scratch};
+use crate::locks::Locks;
+use crate::server::Socket;
+
+/// The directory of emptyDirs, where the config names none.
+const SCRATCH: &str = "scratch";
+
+/// Looks at the sockets of the roles before anything else is done.
+pub(super) async fn check_sockets(setup: &Setup) -> Result<(), Failure> {
+    for (_, endpoint) in served(setup) {
+        Socket::check(endpoint).await?;
+    }
+    Ok(())
+}
+
+/// Returns the roles that have a socket, where this process is of a node.
+fn served(setup: &Setup) -> Vec<(Role, &Endpoint)> {
+    if setup.mode == Mode::Controller {
+        return Vec::new();
+    }
+    let roles = &setup.config.roles;
+    let all = [(Role::Scratch, roles.scratch.endpoint.as_ref())];
+    all.into_iter().filter_map(|(role, endpoint)| Some((role, endpoint?))).collect()
+}
+
+/// Opens what the roles have, and listens: on a socket for each, and on another by which kubelet hears of it.
+pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Routes)>, Failure> {
+    let mut all = Vec::new();
+    for (role, endpoint) in served(setup) {
+        let inline = Inline::start(Settings {
+            role,
+            kind: kind(role, &setup.config)?,
+            locks: locks.clone(),
+            kubelet_root: setup.config.kubelet_root.clone(),
+            state_dir: setup.config.state_dir.clone(),
+            node: setup.node.to_string(),
+            tells_republish_errors: false,
+        });
+        let inline = inline.map_err(|why| failed(role, &why))?;
+        let mut routes = Routes::builder();
+        routes.add_service(IdentityServer::new(inline.clone()));
+        routes.add_service(NodeServer::new(inline));
+        all.push((Socket::listen(endpoint).await?, routes.routes()));
+        all.extend(setup.registration(role.driver_name(), endpoint).await?);
+        tracing::info!(%endpoint, driver = role.driver_name(), "serving the role {role}");
+    }
+    Ok(all)
+}
+
+/// Returns what makes the volumes of the role.
+fn kind(role: Role, config: &Config) -> Result<Arc<dyn Kind>, Failure> {
+    match role {
+        Role::Scratch => {
+            let scratch = scratch::Scratch::new(of_scratch(config));
+            Ok(Arc::new(scratch.map_err(|why| failed(role, &why))?))
+        }
+        Role::Config | Role::HostPath => {
+            Err(Failure::failed(format!("the role {role} is not served by this version")))
+        }
+    }
+}
+
+fn of_scratch(config: &Config) -> scratch::Settings {
+    let role = &config.roles.scratch;
+    scratch::Settings {
+        path: role.path.clone().unwrap_or_else(|| config.state_dir.join(SCRATCH)),
+        default_size: role.default_size,
+        max_size: role.max_size,
+        budget: role.budget,
+        allows_no_limit: role.allows(Allow::NoLimit),
+        allows_suid: role.allows(Allow::Suid),
+        allows_dev: role.allows(Allow::Dev),
+    }
+}
+
+fn failed(role: Role, why: &crate::error::Error) -> Failure {
+    Failure::failed(format!("the role {role} cannot be served: {}", why.sentence()))
+}

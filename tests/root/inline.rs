@@ -1,0 +1,5 @@
+//! Inline volumes as kubelet asks for them: real mounts in a namespace of the test's own.
+
+mod frame;
+mod rig;
+mod scratch;
