@@ -58,6 +58,8 @@ pub enum Caller {
     Node,
     /// `orlop doctor`.
     Doctor,
+    /// A node, with the token of a pod.
+    ForPod,
 }
 
 /// The API server cannot be found, or this process has no name and no secret to be known by.
@@ -79,16 +81,13 @@ pub async fn connect(caller: Caller, kubeconfig: Option<&Path>) -> Result<Client
 /// Returns a way to the API server on which this process has no name: whoever asks says in each request who they are.
 ///
 /// Everything goes over one connection, if the server can do that: a node has hundreds of watches.
-pub async fn connect_nameless(
-    caller: Caller,
-    kubeconfig: Option<&Path>,
-) -> Result<Client, NoCluster> {
+pub async fn connect_for_pods(kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
     let mut config = match kubeconfig {
         Some(path) => of_file(path).await?,
         None => of_pod_without_name()?,
     };
     config.auth_info = AuthInfo::default();
-    config.headers.push((USER_AGENT, caller.user_agent()));
+    config.headers.push((USER_AGENT, Caller::ForPod.user_agent()));
     let failed = |error: kube::Error| NoCluster {
         doing: "cannot use the way to the API server".to_owned(),
         source: error.into(),
@@ -196,6 +195,7 @@ impl Caller {
             Self::Controller => concat!("orlop-controller/", env!("CARGO_PKG_VERSION")),
             Self::Node => concat!("orlop-node/", env!("CARGO_PKG_VERSION")),
             Self::Doctor => concat!("orlop-doctor/", env!("CARGO_PKG_VERSION")),
+            Self::ForPod => concat!("orlop/", env!("CARGO_PKG_VERSION"), " for-pod"),
         })
     }
 }

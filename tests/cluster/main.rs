@@ -54,6 +54,8 @@ mod pair;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+mod projected;
+#[cfg(test)]
 mod provision;
 #[cfg(test)]
 #[path = "../common/requests.rs"]

@@ -104,8 +104,8 @@ impl StandIn {
         fields["metadata"] = json!({ "name": name, "uid": uid, "resourceVersion": version });
         let is_new = state.objects.insert(path.to_owned(), fields.clone()).is_none();
         drop(state);
-        let event = if is_new { "ADDED" } else { "MODIFIED" };
-        self.tell(path, event, &fields);
+        let what = if is_new { "ADDED" } else { "MODIFIED" };
+        self.tell(path, what, &fields);
     }
 
     pub fn delete(&self, path: &str) {
@@ -115,10 +115,9 @@ impl StandIn {
         }
     }
 
-    fn tell(&self, path: &str, event: &str, object: &Value) {
-        let line = json!({ "type": event, "object": { "metadata": object["metadata"] } });
+    fn tell(&self, path: &str, what: &str, object: &Value) {
         // Nobody may be watching.
-        self.events.send((path.to_owned(), format!("{line}\n"))).ok();
+        self.events.send((path.to_owned(), event(what, object))).ok();
     }
 
     /// Lets every request for the object fail, or no more.
@@ -191,7 +190,12 @@ impl StandIn {
     }
 
     fn watch(self, path: String) -> Response<Body> {
-        self.state.lock().unwrap().watching += 1;
+        let present = {
+            let mut state = self.state.lock().unwrap();
+            state.watching += 1;
+            state.objects.get(&path).map(|object| event("ADDED", object))
+        };
+        let present = stream::iter(present.map(|line| Ok(Frame::data(Bytes::from(line)))));
         let watched = Watched(self.clone());
         let events =
             stream::unfold((self.events.subscribe(), watched), move |(mut all, watched)| {
@@ -206,7 +210,7 @@ impl StandIn {
                     }
                 }
             });
-        Response::new(StreamBody::new(events.boxed()))
+        Response::new(StreamBody::new(present.chain(events).boxed()))
     }
 }
 
@@ -217,6 +221,11 @@ impl Drop for Watched {
     fn drop(&mut self) {
         self.0.state.lock().unwrap().watching -= 1;
     }
+}
+
+fn event(what: &str, object: &Value) -> String {
+    let line = json!({ "type": what, "object": { "metadata": object["metadata"] } });
+    format!("{line}\n")
 }
 
 fn status(code: u16) -> Response<Body> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use orlop::cluster::client::{Caller, connect_nameless};
+use orlop::cluster::client::connect_for_pods;
 use orlop::ephemeral::config::{Api, Projections, Settings};
 use orlop::ephemeral::{Attributes, InlineId, InlineVolume, Kept, Kind, KindName, Pod, Secrets};
 use orlop::error::{Error, Meaning, Result};
@@ -65,7 +65,7 @@ impl Rig {
     async fn restarted(api: &StandIn, dir: &Path, max_bytes: Option<Bytes>) -> Projections {
         let file = dir.join("kubeconfig");
         api.kubeconfig(&file);
-        let client = connect_nameless(Caller::Node, Some(&file)).await.unwrap();
+        let client = connect_for_pods(Some(&file)).await.unwrap();
         Projections::new(Settings {
             api: Some(Api::new(client)),
             node: "node-1".into(),
@@ -938,5 +938,27 @@ fn a_volume_that_is_not_watched_any_more_is_looked_at_again() {
         until("the old watch is over", || rig.api.watching() == 1).await;
         rig.api.put(APP, config_map("2"));
         until("the change is shown", || seen.text("a") == "2").await;
+    });
+}
+
+#[test]
+fn what_was_deleted_before_it_is_watched_is_found_missing() {
+    run(|| async {
+        let rig = Rig::new().await;
+        rig.api.put(APP, config_map("1"));
+        let spec = Spec::config_map().with("optional", "true");
+        let seen = rig.publish("conf", &spec).await.unwrap();
+        rig.api.delete(APP);
+        rig.api.allow_watch();
+        rig.again(
+            "conf",
+            &Spec::config_map().with("optional", "true").token("token-2", 600),
+            &seen,
+        )
+        .await
+        .unwrap();
+        until("nothing is shown", || seen.names().is_empty()).await;
+        rig.api.put(APP, config_map("2"));
+        until("it is there again", || seen.names() == ["a", "b"]).await;
     });
 }

@@ -110,15 +110,14 @@ impl Api {
         Version::parse(&body).map_err(|_secret| Trouble::later(Strange::Unreadable))
     }
 
-    /// Hears of the changes of the object from this state on, at most for so long.
+    /// Hears of the object's present state, if there is one, and then of its changes, at most for so long.
     pub(super) async fn watch(
         &self,
         wanted: &Wanted,
         token: &Token,
-        from: Option<&Version>,
         length: Duration,
     ) -> Result<impl Stream<Item = Event> + Send + use<>, Trouble> {
-        let path = wanted.path_of_watch(from, length);
+        let path = wanted.path_of_watch(length);
         let answer = within(self.ask(&path, token, METADATA)).await?;
         let lines = (answer.into_body(), Zeroizing::new(Vec::new()));
         Ok(unfold(lines, |(mut body, mut buffer)| async move {
@@ -182,12 +181,11 @@ impl Wanted {
         )
     }
 
-    fn path_of_watch(&self, from: Option<&Version>, length: Duration) -> String {
-        let from = from.map_or_else(String::new, |version| {
-            format!("&resourceVersion={}", version.resource_version)
-        });
+    /// From any state on, which the server has in memory: an object that has not changed for long is in one that no
+    /// server remembers.
+    fn path_of_watch(&self, length: Duration) -> String {
         format!(
-            "/api/v1/namespaces/{}/{}?watch=true&allowWatchBookmarks=true&fieldSelector=metadata.name%3D{}&timeoutSeconds={}{from}",
+            "/api/v1/namespaces/{}/{}?watch=true&allowWatchBookmarks=true&resourceVersion=0&fieldSelector=metadata.name%3D{}&timeoutSeconds={}",
             self.namespace.as_str(),
             self.resource.plural(),
             self.name.as_str(),

@@ -3,6 +3,7 @@
 //! A watch is a comfort: without it a change is found when kubelet publishes again. So whatever is wrong with it, it ends
 //! quietly, and the next token gets the next try.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -14,8 +15,7 @@ use tokio::time::Instant;
 
 use super::api::{Event, Trouble};
 use super::attributes::{Asked, Source};
-use super::known::{Seen, Shown, Volume};
-use super::object::Version;
+use super::known::{Seen, Volume};
 use super::read::{Reader, wanted};
 use super::token::Token;
 use super::{Change, Shared};
@@ -30,6 +30,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// How long changes are gathered: an object that changes all the time does not keep the node busy.
 const GATHERING: Duration = Duration::from_millis(200);
+
+/// How long it may take until everything that is there was told once.
+const INTRODUCTION: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
@@ -134,23 +137,41 @@ async fn watch(job: &Job, length: Duration, is_heard: &AtomicBool) -> End {
         }
     };
     is_heard.store(true, Ordering::Release);
-    while let Some((index, Some(event))) = events.next().await {
-        if job.knows(index, &event).await {
-            continue;
-        }
-        tokio::time::sleep(GATHERING).await;
-        let mut ended = false;
-        while let Some(Some((_, event))) = events.next().now_or_never() {
-            ended |= event.is_none();
-        }
+    let mut silent = job.objects_shown().await;
+    loop {
+        let patience = if silent.is_empty() { Duration::MAX } else { INTRODUCTION };
+        let ended = match tokio::time::timeout(patience, events.next()).await {
+            // What is there is told at the beginning, so an object is gone.
+            Err(_) => {
+                silent.clear();
+                false
+            }
+            Ok(Some((index, Some(event)))) => {
+                silent.remove(&index);
+                if job.knows(index, &event).await {
+                    continue;
+                }
+                tokio::time::sleep(GATHERING).await;
+                event == Event::Expired || has_ended(&mut events)
+            }
+            Ok(Some((_, None)) | None) => return End::Cut,
+        };
         if !job.refresh().await {
             return End::ForGood;
         }
-        if ended || event == Event::Expired {
-            break;
+        if ended {
+            return End::Cut;
         }
     }
-    End::Cut
+}
+
+/// Takes what has been told meanwhile: all of it is shown at once.
+fn has_ended(events: &mut Events) -> bool {
+    let mut ended = false;
+    while let Some(Some((_, event))) = events.next().now_or_never() {
+        ended |= event.is_none();
+    }
+    ended
 }
 
 /// What is heard of each object, and nothing when it is not heard of any more.
@@ -165,19 +186,27 @@ impl Job {
             return Err(Trouble::NotFound);
         };
         let Some(api) = &shared.settings.api else { return Err(Trouble::NotFound) };
-        let from = volume.shown.lock().await.versions();
+        drop(volume);
         let mut events = Events::new();
         for (index, source) in self.asked.sources.iter().enumerate() {
             let Source::Object { resource, name, .. } = source else { continue };
             let Ok(wanted) = wanted(&self.pod, *resource, name) else {
                 return Err(Trouble::NotFound);
             };
-            let from = from.get(index).and_then(Option::as_ref);
-            let stream = api.watch(&wanted, &self.token, from, length).await?;
+            let stream = api.watch(&wanted, &self.token, length).await?;
             let ended = once(std::future::ready((index, None)));
             events.push(stream.map(move |event| (index, Some(event))).chain(ended).boxed());
         }
         Ok(Some(events))
+    }
+
+    /// Returns which sources are objects that are shown.
+    async fn objects_shown(&self) -> BTreeSet<usize> {
+        let Some(volume) = self.volume.upgrade() else { return BTreeSet::new() };
+        let shown = volume.shown.lock().await;
+        let parts = shown.parts.iter().enumerate();
+        let objects = parts.filter(|(_, part)| matches!(part.seen, Seen::Object { .. }));
+        objects.map(|(index, _)| index).collect()
     }
 
     /// Says whether the event tells what is shown already.
@@ -218,17 +247,5 @@ impl Job {
             tracing::debug!(volume = %self.id, why = error.sentence(), "a change was heard of, and not shown");
         }
         true
-    }
-}
-
-// === impl Shown ===
-
-impl Shown {
-    fn versions(&self) -> Vec<Option<Version>> {
-        let version = |seen: &Seen| match seen {
-            Seen::Object { version, .. } => Some(version.clone()),
-            Seen::Absent | Seen::Local(_) => None,
-        };
-        self.parts.iter().map(|part| version(&part.seen)).collect()
     }
 }

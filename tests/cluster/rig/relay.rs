@@ -20,6 +20,8 @@ struct Ways {
     shut: bool,
     ended: bool,
     open: Vec<TcpStream>,
+    /// How many connections there were.
+    led: usize,
     /// Whether the connections that are open are hushed.
     hushed: Arc<AtomicBool>,
 }
@@ -47,6 +49,11 @@ impl Relay {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Returns how many connections there were.
+    pub(crate) fn led(&self) -> usize {
+        self.ways.lock().unwrap().led
     }
 
     /// Cuts every connection. A new one is let through.
@@ -98,6 +105,7 @@ fn lead(ways: &Mutex<Ways>, client: &TcpStream, server: &TcpStream) {
     if ways.shut {
         return;
     }
+    ways.led += 1;
     let never = Arc::default();
     for (from, to, hushed) in [(client, server, &never), (server, client, &ways.hushed.clone())] {
         from.set_nodelay(true).unwrap();
