@@ -165,6 +165,7 @@ pub(super) struct ConfigRoleEntry {
     pub(super) endpoint: Option<Endpoint>,
     #[serde(deserialize_with = "parsed_if_there")]
     pub(super) max_bytes: Option<Bytes>,
+    pub(super) accept_token_in_context: bool,
 }
 
 /// The role of inline host paths.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::endpoint::Endpoint;
 use super::file::{
-    AllowEntry, HostPathRoleEntry, HostPathType, PrefixEntry, RolesEntry, ScratchRoleEntry,
+    AllowEntry, ConfigRoleEntry, HostPathRoleEntry, HostPathType, PrefixEntry, RolesEntry,
+    ScratchRoleEntry,
 };
 use super::mistake::Wrong;
 use crate::volume::Bytes;
@@ -40,10 +41,14 @@ pub struct ScratchRole {
 }
 
 /// The role of inline configMaps, secrets and projections.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigRole {
+    /// Its socket; without one it is not served.
+    pub endpoint: Option<Endpoint>,
     /// What all volumes may have in memory together.
-    pub max_bytes: Option<Bytes>,
+    pub max_bytes: Bytes,
+    /// Whether a pod's tokens are taken from the volume's context.
+    pub accept_token_in_context: bool,
 }
 
 /// The role of inline hostPaths.
@@ -103,17 +108,12 @@ const DENIED: [&str; 24] = [
 // === impl Roles ===
 
 impl Roles {
-    /// Checks the entries. Inline configMaps and secrets are not served by this version: a socket for them would stay
-    /// dead.
+    /// Checks the entries.
     pub(super) fn check(entry: RolesEntry) -> Result<Self, Wrong> {
-        if entry.config.endpoint.is_some() {
-            let reason = "the role config is not served by this version: leave its endpoint out";
-            return Err(Wrong::new("roles.config.endpoint", reason));
-        }
         Ok(Self {
             volumes: entry.volumes.endpoint,
             scratch: ScratchRole::check(entry.scratch)?,
-            config: ConfigRole { max_bytes: entry.config.max_bytes },
+            config: ConfigRole::check(entry.config)?,
             hostpath: HostPathRole::check(entry.hostpath)?,
         })
     }
@@ -122,7 +122,7 @@ impl Roles {
     pub fn without_endpoint(&self) -> Vec<&'static str> {
         let roles = [
             ("scratch", self.scratch.endpoint.is_none()),
-            ("config", true),
+            ("config", self.config.endpoint.is_none()),
             ("hostpath", self.hostpath.enabled && self.hostpath.endpoint.is_none()),
         ];
         roles.into_iter().filter(|(_, is_without)| *is_without).map(|(name, _)| name).collect()
@@ -174,6 +174,26 @@ impl Default for ScratchRole {
             budget: None,
             allow: Vec::new(),
         }
+    }
+}
+
+// === impl ConfigRole ===
+
+impl ConfigRole {
+    fn check(entry: ConfigRoleEntry) -> Result<Self, Wrong> {
+        let max_bytes = entry.max_bytes.unwrap_or(Self::default().max_bytes);
+        if max_bytes == Bytes::ZERO {
+            let reason = "is 0: no volume can have that";
+            return Err(Wrong::new("roles.config.maxBytes", reason));
+        }
+        let accept_token_in_context = entry.accept_token_in_context;
+        Ok(Self { endpoint: entry.endpoint, max_bytes, accept_token_in_context })
+    }
+}
+
+impl Default for ConfigRole {
+    fn default() -> Self {
+        Self { endpoint: None, max_bytes: Bytes::mib(64), accept_token_in_context: false }
     }
 }
 

@@ -96,9 +96,9 @@ fn volume(token: &str, account: &str, name: &str, attributes: &[(&str, &str)]) -
 
 /// Lets the account do this with this object of the default namespace, by a Role of its own name.
 async fn allow(rig: &Rig, account: &str, plural: &str, name: &str, verbs: &[&str]) {
-    let rule = json!({ "apiGroups": [""], "resources": [plural], "resourceNames": [name], "verbs": verbs });
+    let permission = json!({ "apiGroups": [""], "resources": [plural], "resourceNames": [name], "verbs": verbs });
     let metadata = json!({ "name": account });
-    let role = json!({ "metadata": metadata, "rules": [rule] });
+    let role = json!({ "metadata": metadata, "rules": [permission] });
     rig.api.post(&format!("{RBAC}/roles"), &role).await.unwrap();
     let binding = json!({
         "metadata": metadata,

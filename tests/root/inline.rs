@@ -1,5 +1,6 @@
 //! Inline volumes as kubelet asks for them: real mounts in a namespace of the test's own.
 
+mod config;
 mod frame;
 mod rig;
 mod scratch;

@@ -1,15 +1,17 @@
 //! The roles of inline volumes: each with a socket of its own.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use tonic::service::Routes;
 
 use super::{Mode, Setup};
 use crate::cli::failure::Failure;
+use crate::cluster::client::connect_for_pods;
 use crate::config::{Allow, Config, Endpoint};
 use crate::csi::v1::identity_server::IdentityServer;
 use crate::csi::v1::node_server::NodeServer;
-use crate::ephemeral::{Inline, Kind, Role, Settings, scratch};
+use crate::ephemeral::{Inline, Kind, Role, Settings, config, scratch};
 use crate::locks::Locks;
 use crate::server::Socket;
 
@@ -30,7 +32,10 @@ fn served(setup: &Setup) -> Vec<(Role, &Endpoint)> {
         return Vec::new();
     }
     let roles = &setup.config.roles;
-    let all = [(Role::Scratch, roles.scratch.endpoint.as_ref())];
+    let all = [
+        (Role::Scratch, roles.scratch.endpoint.as_ref()),
+        (Role::Config, roles.config.endpoint.as_ref()),
+    ];
     all.into_iter().filter_map(|(role, endpoint)| Some((role, endpoint?))).collect()
 }
 
@@ -40,7 +45,7 @@ pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Ro
     for (role, endpoint) in served(setup) {
         let inline = Inline::start(Settings {
             role,
-            kind: kind(role, &setup.config)?,
+            kind: kind(role, setup).await?,
             locks: locks.clone(),
             kubelet_root: setup.config.kubelet_root.clone(),
             state_dir: setup.config.state_dir.clone(),
@@ -59,13 +64,14 @@ pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Ro
 }
 
 /// Returns what makes the volumes of the role.
-fn kind(role: Role, config: &Config) -> Result<Arc<dyn Kind>, Failure> {
+async fn kind(role: Role, setup: &Setup) -> Result<Arc<dyn Kind>, Failure> {
     match role {
         Role::Scratch => {
-            let scratch = scratch::Scratch::new(of_scratch(config));
+            let scratch = scratch::Scratch::new(of_scratch(&setup.config));
             Ok(Arc::new(scratch.map_err(|why| failed(role, &why))?))
         }
-        Role::Config | Role::HostPath => {
+        Role::Config => Ok(Arc::new(config::Projections::new(of_config(setup).await))),
+        Role::HostPath => {
             Err(Failure::failed(format!("the role {role} is not served by this version")))
         }
     }
@@ -81,6 +87,22 @@ fn of_scratch(config: &Config) -> scratch::Settings {
         allows_no_limit: role.allows(Allow::NoLimit),
         allows_suid: role.allows(Allow::Suid),
         allows_dev: role.allows(Allow::Dev),
+    }
+}
+
+async fn of_config(setup: &Setup) -> config::Settings {
+    let role = &setup.config.roles.config;
+    let kubeconfig =
+        setup.config.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.as_deref());
+    let client = connect_for_pods(kubeconfig).await.inspect_err(|why| {
+        let cause = why.source().map(ToString::to_string);
+        tracing::warn!(cause, "{why}: of inline volumes, only secrets of nodePublishSecretRef, podInfo and tokens can be shown");
+    });
+    config::Settings {
+        api: client.ok().map(config::Api::new),
+        node: setup.node.to_string(),
+        max_bytes: Some(role.max_bytes),
+        accept_token_in_context: role.accept_token_in_context,
     }
 }
 

@@ -139,10 +139,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "roles: {scratch: {allow: [exec]}}",
         "orlop.yaml:1: roles.scratch.allow[0]: \"exec\" is not known",
     ),
-    (
-        "roles:\n  config:\n    endpoint: unix:///x",
-        "orlop.yaml:3: roles.config.endpoint: the role config is not served",
-    ),
+    ("roles:\n  config:\n    maxBytes: 0", "orlop.yaml:3: roles.config.maxBytes: is 0"),
     (
         "roles: {hostpath: {endpoint: /x}}",
         "orlop.yaml:1: roles.hostpath.endpoint: the role is off: set enabled: true",

@@ -10,7 +10,7 @@ use super::page::{Page, literal};
 const PAGE: &str = "docs/config.md";
 
 /// The keys of the file whose default is no value that could be written.
-const WITHOUT_LITERAL: [&str; 14] = [
+const WITHOUT_LITERAL: [&str; 13] = [
     "nodeId",
     "attach",
     "programDirs",
@@ -23,7 +23,6 @@ const WITHOUT_LITERAL: [&str; 14] = [
     "roles.scratch.maxSize",
     "roles.scratch.budget",
     "roles.config.endpoint",
-    "roles.config.maxBytes",
     "roles.hostpath.endpoint",
 ];
 
