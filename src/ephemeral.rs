@@ -8,6 +8,7 @@ mod attributes;
 mod collect;
 pub mod config;
 mod frame;
+pub mod hostpath;
 mod id;
 mod kept;
 mod kind;

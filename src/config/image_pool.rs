@@ -59,7 +59,7 @@ impl ImagePool {
     }
 
     /// Returns the key that says where the pool is, and the path.
-    pub(super) fn key_and_path(&self) -> (&'static str, &Path) {
+    pub fn key_and_path(&self) -> (&'static str, &Path) {
         match &self.place {
             Place::Device(path) => ("device", path),
             Place::File { path, .. } => ("file", path),

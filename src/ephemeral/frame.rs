@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::record::Records;
+use super::target::Users;
 use super::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::locks::Locks;
@@ -68,6 +69,14 @@ impl Frame {
             source: Some(why.into()),
         })?;
         Ok(Kubelet { dir, names: [named.clone(), real] })
+    }
+
+    /// Returns what becomes of processes that use a volume of the role: the host's own directories stay.
+    pub(super) fn users(&self) -> Users {
+        match self.settings.role {
+            Role::HostPath => Users::MayGoOn,
+            Role::Scratch | Role::Config => Users::AreWaitedFor,
+        }
     }
 
     /// Counts an error that kubelet is not told.

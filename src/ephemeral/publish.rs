@@ -64,7 +64,7 @@ pub(super) async fn unpublish(
     let _guard = frame.settings.locks.try_lock(&id)?;
     let record = frame.records.get(&id)?;
     if let Some(target) = Target::open(&kubelet.dir, &path)? {
-        target.unmount()?;
+        target.unmount(frame.users())?;
         fault::point("inline target unmounted");
         target.remove()?;
         fault::point("inline target removed");

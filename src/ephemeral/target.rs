@@ -55,6 +55,15 @@ pub(super) enum At {
     Mounted(Identity),
 }
 
+/// What becomes of processes that still use a mount that is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// The mount stays as long as they do, unless there is nothing to lose.
+    AreWaitedFor,
+    /// What they use is there without the mount, too. It goes with all that is mounted below it.
+    MayGoOn,
+}
+
 /// By what the root of a mount is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
@@ -178,18 +187,25 @@ impl Target {
     }
 
     /// Takes away whatever is mounted there, as often as something is stacked.
-    pub(super) fn unmount(&self) -> Result<()> {
+    pub(super) fn unmount(&self, users: Users) -> Result<()> {
         for _ in 0..MOST_STACKED {
             if !matches!(self.look()?, At::Mounted(_)) {
                 return Ok(());
             }
-            self.unmount_topmost()?;
+            self.unmount_topmost(users)?;
         }
         Err(Error::unfit("something is mounted on the target again and again"))
     }
 
-    fn unmount_topmost(&self) -> Result<()> {
+    fn unmount_topmost(&self, users: Users) -> Result<()> {
         let try_to = |how| mount::unmount_in(&self.parent, OsStr::new(MOUNT), how);
+        if users == Users::MayGoOn {
+            let path = self.path();
+            let doing = || format!("unmount {}", path.display());
+            return try_to(Unmounting::AtOnce)
+                .map(drop)
+                .map_err(|why| Error::internal(doing(), why));
+        }
         let attempt = || match try_to(Unmounting::WhenFree) {
             Err(why) if why.errno() == Some(Errno::BUSY) => Ok(None),
             answer => answer.map(Some),

@@ -46,6 +46,18 @@ pub enum How {
     CreateNew,
 }
 
+/// Whether links are followed on the way to something that lies deeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// A link on the way is ELOOP, and one at its end is opened itself.
+    Nothing,
+    /// Those that stay in the directory are; one that leads out is EXDEV.
+    Beneath,
+}
+
+/// How often a lookup is tried that a rename somewhere else has spoiled.
+const LOOKUPS: u32 = 64;
+
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
 /// Only root looks into a pool; pods see what is mounted for them.
@@ -81,6 +93,33 @@ impl Dir {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = self.lookup(name, flags, Mode::empty(), ResolveFlags::empty());
         fd.doing(|| format!("look at {}", self.path_of(name).display()))
+    }
+
+    /// Opens whatever is at the path `below`, which may have many parts and never leads out of the directory, as a place.
+    /// An empty path is the directory itself.
+    pub fn reach(&self, below: &Path, follow: Follow) -> Result<OwnedFd> {
+        let doing = || format!("look for {}", self.path_of(below).display());
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let (flags, links) = match follow {
+            Follow::Nothing => (OFlags::NOFOLLOW, ResolveFlags::NO_SYMLINKS),
+            Follow::Beneath => (OFlags::empty(), ResolveFlags::empty()),
+        };
+        let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
+        for _ in 0..LOOKUPS {
+            // A rename anywhere, or a mount, makes the kernel unsure: then it says so, and has to be asked again.
+            match rustix::fs::openat2(&self.fd, below, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) => {}
+                answer => return answer.doing(doing),
+            }
+        }
+        Err(Failure::new(doing(), Errno::AGAIN))
+    }
+
+    /// Sets the mode of the directory itself.
+    pub fn set_mode(&self, mode: Mode) -> Result<()> {
+        let set = rustix::fs::fchmod(&self.fd, mode);
+        set.doing(|| format!("set the mode of {}", self.path.display()))
     }
 
     /// Opens the directory `name`.

@@ -2,5 +2,7 @@
 
 mod config;
 mod frame;
+mod hostpath;
+mod kill;
 mod rig;
 mod scratch;

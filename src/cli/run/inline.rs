@@ -1,5 +1,7 @@
 //! The roles of inline volumes: each with a socket of its own.
 
+mod hostpath;
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -35,6 +37,7 @@ fn served(setup: &Setup) -> Vec<(Role, &Endpoint)> {
     let all = [
         (Role::Scratch, roles.scratch.endpoint.as_ref()),
         (Role::Config, roles.config.endpoint.as_ref()),
+        (Role::HostPath, roles.hostpath.endpoint.as_ref()),
     ];
     all.into_iter().filter_map(|(role, endpoint)| Some((role, endpoint?))).collect()
 }
@@ -72,7 +75,8 @@ async fn kind(role: Role, setup: &Setup) -> Result<Arc<dyn Kind>, Failure> {
         }
         Role::Config => Ok(Arc::new(config::Projections::new(of_config(setup).await))),
         Role::HostPath => {
-            Err(Failure::failed(format!("the role {role} is not served by this version")))
+            let hostpath = hostpath::kind(&setup.config);
+            Ok(Arc::new(hostpath.map_err(|why| failed(role, &why))?))
         }
     }
 }

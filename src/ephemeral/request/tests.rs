@@ -188,7 +188,7 @@ fn what_is_asked_for_is_what_kubelet_says() {
 }
 
 #[test]
-fn a_digest_is_the_same_for_a_newer_token_alone() {
+fn case_019_a_newer_token_alone_asks_for_nothing_else() {
     let digest = |change: &dyn Fn(&mut v1::NodePublishVolumeRequest)| {
         let mut request = good();
         change(&mut request);

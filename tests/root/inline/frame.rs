@@ -318,6 +318,27 @@ fn case_036_kubelets_directory_may_be_a_link() {
 }
 
 #[test]
+fn case_109_no_record_has_a_secret_or_what_the_user_wrote() {
+    const CANARY: &str = "canary-3b1f6e";
+    on_node(Role::Scratch, async |node: Node| {
+        let inline = node.start();
+        let volume = Volume::of(1).with("medium", "Memory");
+        let mut request = node.request(&volume);
+        let tokens = orlop::ephemeral::TOKENS.to_owned();
+        request.secrets.insert("password".to_owned(), CANARY.to_owned());
+        request.volume_context.insert(tokens, CANARY.to_owned());
+        inline.node_publish_volume(Request::new(request)).await.unwrap();
+        let record = node.path("state/inline/scratch").join(format!("{}.json", volume.id()));
+        let text = fs::read_to_string(&record).unwrap();
+        assert!(text.contains("emptyDir") && !text.contains(CANARY), "{text}");
+        assert!(!text.contains("token"), "{text}");
+        assert_eq!(rights(&record).0, 0o600);
+        node.unpublish(&inline, &volume).await.unwrap();
+        node.is_clean();
+    });
+}
+
+#[test]
 fn a_link_on_the_way_to_the_target_is_not_followed() {
     on_node(Role::Scratch, async |node: Node| {
         let inline = node.start();

@@ -18,6 +18,7 @@ use orlop::volume::Bytes;
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 
+use crate::rig::loops_below;
 use crate::support::{block_on, in_mount_namespace};
 
 /// A node; what is mounted below it goes with it.
@@ -187,9 +188,11 @@ impl Node {
     /// Asserts that nothing is left of any volume: no mount, no backing, no record.
     pub(super) fn is_clean(&self) {
         let table = MountTable::read().unwrap();
-        let left: Vec<_> =
-            table.iter().filter(|mount| mount.at.starts_with(self.dir.path())).collect();
+        let places = ["kubelet", "data", "scratch", "state"].map(|name| self.path(name));
+        let is_below = |at: &Path| places.iter().any(|place| at.starts_with(place));
+        let left: Vec<_> = table.iter().filter(|mount| is_below(&mount.at)).collect();
         assert!(left.is_empty(), "{left:?}");
+        assert_eq!(loops_below(&self.path("scratch")), Vec::<String>::new());
         for name in [format!("state/inline/{}", self.role), "scratch".to_owned()] {
             let Ok(entries) = fs::read_dir(self.path(&name)) else { continue };
             let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();

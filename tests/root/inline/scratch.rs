@@ -79,6 +79,28 @@ fn case_041_a_size_is_rounded_up_to_a_page() {
 }
 
 #[test]
+fn case_046_huge_pages() {
+    on_node(Role::Scratch, async |node: Node| {
+        let inline = node.start();
+        let volume = Volume::of(1).with("medium", "HugePages-2Mi").with("sizeLimit", "4Mi");
+        node.publish(&inline, &volume).await.unwrap();
+        let target = node.target(&volume);
+        let mount = mount_at(&target);
+        assert_eq!(mount.fs_type, "hugetlbfs");
+        assert!(mount.super_options.has("pagesize=2M"));
+        assert_eq!(rights(&target), (0o777, 0, 0));
+        let [bytes, _] = node.stats(&inline, &volume).await.unwrap();
+        assert_eq!(bytes.total, 4 << 20);
+        node.unpublish(&inline, &volume).await.unwrap();
+        let odd = volume.with("sizeLimit", "3Mi");
+        let (code, why) = refused(node.publish(&inline, &odd).await);
+        assert_eq!(code, Code::InvalidArgument);
+        assert!(why.contains("no multiple of the page size, 2 MiB"), "{why}");
+        node.is_clean();
+    });
+}
+
+#[test]
 fn case_048_the_limit_on_the_disk_is_hard() {
     on_node(Role::Scratch, async |node: Node| {
         let inline = node.start();

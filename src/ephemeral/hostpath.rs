@@ -1,0 +1,118 @@
+//! Inline hostPath: a part of the host, as far as the admin lets pods of a namespace have it.
+//!
+//! No path is looked up twice. The prefix is opened, everything below it is reached from there by the kernel, which
+//! refuses whatever leads out, and what was reached is looked at, checked and mounted by its descriptor. Nothing of the
+//! host is ever removed or changed.
+
+mod denied;
+mod reach;
+mod wish;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use super::{InlineId, InlineVolume, Kept, Kind, Made};
+use crate::error::{Error, Result};
+use crate::sys::beneath::Dir;
+use crate::sys::mount::{self, MountOptions, Reach};
+use crate::volume::Condition;
+
+use denied::Denied;
+use wish::Wish;
+
+pub use wish::Type;
+
+/// A part of the host that pods may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix {
+    /// The directory.
+    pub path: PathBuf,
+    /// The namespaces whose pods may; `*` is any.
+    pub namespaces: Vec<String>,
+    /// As what.
+    pub types: Vec<Type>,
+    /// Whether nobody may write, whatever the pod says.
+    pub read_only: bool,
+    /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
+    pub follow_symlinks: bool,
+}
+
+/// What makes them.
+#[derive(Debug)]
+pub struct HostPath {
+    prefixes: Vec<Prefix>,
+    denied: Denied,
+}
+
+// === impl HostPath ===
+
+impl HostPath {
+    /// Returns what serves these prefixes, of which none may have to do with what is denied: whoever has that has the
+    /// node. A prefix that is not there yet is looked at when a pod wants it.
+    pub fn new(prefixes: Vec<Prefix>, denied: Vec<PathBuf>) -> Result<Self> {
+        let denied = Denied::new(denied);
+        for prefix in &prefixes {
+            match Dir::open(&prefix.path) {
+                Ok(dir) => denied.check(&dir)?,
+                Err(why) if why.is_not_found() => {}
+                Err(why) => return Err(Error::internal("look at a prefix of hostPath", why)),
+            }
+        }
+        Ok(Self { prefixes, denied })
+    }
+
+    /// Opens what is wanted, and makes a mount of it.
+    fn mount(&self, wish: &Wish<'_>) -> Result<OwnedFd> {
+        let prefix = Dir::open(&wish.prefix.path).map_err(|why| Error::Unfit {
+            reason: format!("hostPath {} doesn't exist", wish.path.display()),
+            source: Some(why.into()),
+        })?;
+        self.denied.check(&prefix)?;
+        let found = reach::reach(&prefix, wish)?;
+        let kind = wish.checked(&found)?;
+        self.denied.check_is_none(&found)?;
+        let mut flags = vec!["nosuid".to_owned()];
+        if !kind.is_device() {
+            flags.push("nodev".to_owned());
+        }
+        let options = MountOptions { read_only: wish.read_only, flags };
+        let reach = if wish.recursive { Reach::Recursive } else { Reach::Alone };
+        let mount = mount::cloned(found, &options, reach);
+        mount.map_err(|why| Error::internal("make a part of the host visible to a pod", why))
+    }
+}
+
+#[async_trait]
+impl Kind for HostPath {
+    fn plan(&self, volume: &InlineVolume) -> Result<Kept> {
+        Wish::read(volume, &self.prefixes)?;
+        Ok(Kept::default())
+    }
+
+    async fn make(&self, volume: &InlineVolume, planned: Kept) -> Result<Made> {
+        let wish = Wish::read(volume, &self.prefixes)?;
+        Ok(Made { mount: self.mount(&wish)?, kept: planned })
+    }
+
+    /// What the pod has is the host's own.
+    async fn again(&self, _: &InlineVolume, _: &Kept, _: OwnedFd) -> Result<()> {
+        Ok(())
+    }
+
+    /// Nothing of the host is removed.
+    async fn remove(&self, _: &InlineId, _: Option<&Kept>) -> Result<()> {
+        Ok(())
+    }
+
+    fn recall(&self, _: &InlineId, _: &Kept) {}
+
+    async fn all(&self) -> Result<Vec<InlineId>> {
+        Ok(Vec::new())
+    }
+
+    fn health(&self, _: &InlineId) -> Vec<Condition> {
+        Vec::new()
+    }
+}

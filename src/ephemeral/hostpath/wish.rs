@@ -1,0 +1,222 @@
+//! The attributes of a hostPath, and whether the admin lets this pod have it.
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::FileType;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Prefix;
+use crate::ephemeral::{Flag, InlineVolume};
+use crate::error::{Error, Result};
+use crate::sys::inspect::look;
+
+/// The longest path that the kernel takes.
+const LONGEST: usize = 4096;
+
+/// What the user says that it is, and what the admin allows: as Kubernetes has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of Kubernetes")]
+pub enum Type {
+    DirectoryOrCreate,
+    Directory,
+    FileOrCreate,
+    File,
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+/// As the user writes them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Entries {
+    path: String,
+    #[serde(default, rename = "type", deserialize_with = "type_or_nothing")]
+    kind: Option<Type>,
+    recursive: Option<Flag>,
+    follow_symlinks: Option<Flag>,
+}
+
+/// What is wanted, and may be had.
+#[derive(Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) prefix: &'a Prefix,
+    pub(super) path: PathBuf,
+    /// The path in the prefix.
+    pub(super) below: PathBuf,
+    /// Nothing for whatever is there.
+    pub(super) kind: Option<Type>,
+    pub(super) recursive: bool,
+    pub(super) follow_symlinks: bool,
+    pub(super) read_only: bool,
+}
+
+// === impl Wish ===
+
+impl<'a> Wish<'a> {
+    pub(super) fn read(volume: &InlineVolume, prefixes: &'a [Prefix]) -> Result<Self> {
+        let entries: Entries = volume.attributes.read()?;
+        let path = plain(&entries.path)?;
+        let namespace = &volume.pod.namespace;
+        let prefix = allowed(&path, namespace, prefixes)?;
+        if let Some(kind) = entries.kind {
+            prefix.allows(kind, &path)?;
+        }
+        let follow_symlinks = entries.follow_symlinks.is_some_and(|flag| flag.0);
+        if follow_symlinks && !prefix.follow_symlinks {
+            return Err(Error::forbidden(format!(
+                "followSymlinks is not allowed below {} on this node",
+                prefix.path.display()
+            )));
+        }
+        let below = path.strip_prefix(&prefix.path).unwrap_or(Path::new("")).to_owned();
+        Ok(Self {
+            prefix,
+            path,
+            below,
+            kind: entries.kind,
+            recursive: entries.recursive.is_none_or(|flag| flag.0),
+            follow_symlinks,
+            read_only: volume.read_only || prefix.read_only,
+        })
+    }
+
+    /// Returns what was found, if it is what was wanted.
+    pub(super) fn checked(&self, found: impl AsFd) -> Result<Type> {
+        let seen = look(found).map_err(|why| Error::internal("look at a part of the host", why))?;
+        let path = self.path.display();
+        let failed =
+            |what: String| Err(Error::unfit(format!("hostPath type check failed: {path} {what}")));
+        let is = match seen.kind {
+            FileType::Directory => Type::Directory,
+            FileType::RegularFile => Type::File,
+            FileType::Socket => Type::Socket,
+            FileType::CharacterDevice => Type::CharDevice,
+            FileType::BlockDevice => Type::BlockDevice,
+            FileType::Symlink => {
+                let reason = format!("hostPath {path} is a link, which is not followed");
+                return Err(Error::unfit(reason));
+            }
+            FileType::Fifo | FileType::Unknown => {
+                return failed("is of no type that a pod can have".to_owned());
+            }
+        };
+        match self.kind {
+            Some(wanted) if wanted.found() != is => {
+                failed(format!("is not a {}, it's a {is}", wanted.found()))
+            }
+            Some(_) => Ok(is),
+            None => self.prefix.allows(is, &self.path).map(|()| is),
+        }
+    }
+}
+
+/// Reads an absolute path that means one place only.
+fn plain(text: &str) -> Result<PathBuf> {
+    let wrong = |reason: &str| Error::invalid("volume_attributes", format!("path: {reason}"));
+    let path = Path::new(text);
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(wrong("must not contain '..'"));
+    }
+    if !path.is_absolute() {
+        return Err(wrong("must be absolute"));
+    }
+    if text.contains('\0') || text.len() > LONGEST {
+        return Err(wrong("is no path"));
+    }
+    Ok(path.components().collect())
+}
+
+/// Returns the innermost prefix that has the path.
+fn allowed<'a>(path: &Path, namespace: &str, prefixes: &'a [Prefix]) -> Result<&'a Prefix> {
+    let has_it = prefixes.iter().filter(|prefix| path.starts_with(&prefix.path));
+    let innermost = has_it.max_by_key(|prefix| prefix.path.as_os_str().len());
+    let path = path.display();
+    let prefix = innermost.ok_or_else(|| {
+        Error::forbidden(format!(
+            "hostPath {path} is not allowed on this node: roles.hostpath.prefixes in the config has it not"
+        ))
+    })?;
+    if prefix.namespaces.iter().any(|allowed| allowed == "*" || allowed == namespace) {
+        return Ok(prefix);
+    }
+    let prefix = prefix.path.display();
+    Err(Error::forbidden(format!(
+        "hostPath {path} is not allowed to pods of the namespace {namespace}: the prefix {prefix} in the config does not name it"
+    )))
+}
+
+// === impl Prefix ===
+
+impl Prefix {
+    fn allows(&self, kind: Type, path: &Path) -> Result<()> {
+        // Who may have one made may have one that is there.
+        let is_allowed = self.types.iter().any(|one| *one == kind || one.found() == kind);
+        if is_allowed {
+            return Ok(());
+        }
+        let (path, prefix) = (path.display(), self.path.display());
+        Err(Error::forbidden(format!(
+            "hostPath {path} is not allowed as {kind:?}: the types of the prefix {prefix} in the config lack it"
+        )))
+    }
+}
+
+// === impl Type ===
+
+impl Type {
+    const ALL: [Self; 7] = [
+        Self::DirectoryOrCreate,
+        Self::Directory,
+        Self::FileOrCreate,
+        Self::File,
+        Self::Socket,
+        Self::CharDevice,
+        Self::BlockDevice,
+    ];
+
+    /// Returns what it is once it is there.
+    fn found(self) -> Self {
+        match self {
+            Self::DirectoryOrCreate => Self::Directory,
+            Self::FileOrCreate => Self::File,
+            other @ (Self::Directory
+            | Self::File
+            | Self::Socket
+            | Self::CharDevice
+            | Self::BlockDevice) => other,
+        }
+    }
+
+    pub(super) fn is_device(self) -> bool {
+        matches!(self, Self::CharDevice | Self::BlockDevice)
+    }
+}
+
+impl fmt::Display for Type {
+    /// Writes it as Kubernetes' own messages do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DirectoryOrCreate | Self::Directory => "directory",
+            Self::FileOrCreate | Self::File => "file",
+            Self::Socket => "socket file",
+            Self::CharDevice => "character device",
+            Self::BlockDevice => "block device",
+        })
+    }
+}
+
+fn type_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Type>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let named = |kind: &Type| format!("{kind:?}");
+    if let Some(kind) = Type::ALL.iter().find(|kind| named(kind) == text) {
+        return Ok(Some(*kind));
+    }
+    let all = Type::ALL.each_ref().map(named).join(", ");
+    Err(de::Error::custom(format!("must be \"\" or one of {all}")))
+}
