@@ -20,6 +20,7 @@ mod driver;
 mod figure;
 mod fio;
 mod group;
+mod inline;
 mod lifecycle;
 mod many;
 mod memory;
@@ -119,6 +120,7 @@ async fn measure(bench: &Bench, rows: Vec<Row>) -> Result<Vec<Figure>> {
             Row::Throughput => throughput::measure(bench).await,
             Row::Start => start::measure(bench).await,
             Row::Memory => memory::measure(bench).await,
+            Row::Inline => inline::measure(bench).await,
             Row::Scrape => scrape::measure(bench).await,
             Row::Size => size::measure(bench),
             Row::Cluster => cluster::creates(bench).await,

@@ -48,6 +48,8 @@ pub(crate) enum Row {
     Start,
     /// What the idle driver takes of the memory.
     Memory,
+    /// How long a pod waits for its inline secrets, and what they take of the memory.
+    Inline,
     /// How long a scrape of the metrics takes.
     Scrape,
     /// The size of the program.

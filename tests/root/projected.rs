@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use orlop::cluster::client::connect_for_pods;
@@ -960,5 +962,68 @@ fn what_was_deleted_before_it_is_watched_is_found_missing() {
         until("nothing is shown", || seen.names().is_empty()).await;
         rig.api.put(APP, config_map("2"));
         until("it is there again", || seen.names() == ["a", "b"]).await;
+    });
+}
+
+/// Plants links to the victim wherever the writer looks, as often as it can, until it is told to stop.
+fn attack(twin: &Path, victim: &Path, stop: &AtomicBool) -> usize {
+    let mut planted = 0;
+    let of_time = twin.join("..2026_01_02_03_04_05.123");
+    while !stop.load(Ordering::Relaxed) {
+        let mut plant = |link: &Path| {
+            if fs::rename(link, twin.join("moved")).is_ok() {
+                fs::remove_dir_all(twin.join("moved"))
+                    .or_else(|_| fs::remove_file(twin.join("moved")))
+                    .ok();
+            }
+            planted += usize::from(symlink(victim, link).is_ok());
+        };
+        plant(&of_time);
+        if let Ok(data) = fs::read_link(twin.join("..data")) {
+            plant(&twin.join(&data).join("d"));
+            plant(&twin.join(data));
+        }
+        for name in ["..data", "..data_tmp", "d", "a"] {
+            plant(&twin.join(name));
+        }
+    }
+    planted
+}
+
+#[test]
+fn case_099_links_that_are_swapped_in_all_the_time_lead_the_writer_nowhere() {
+    run(|| async {
+        let rig = Rig::new().await;
+        let items = r#"[{"key":"a","path":"d/precious"},{"key":"a","path":"d/x/y"},{"key":"b","path":"a"}]"#;
+        let spec = Spec::config_map().with("items", items);
+        rig.api.put(APP, config_map("0"));
+        let seen = rig.publish("conf", &spec).await.unwrap();
+        let victim = rig.dir.path().join("victim");
+        fs::create_dir_all(victim.join("d/x")).unwrap();
+        for file in ["precious", "d/precious", "d/x/y", "a"] {
+            fs::write(victim.join(file), "precious").unwrap();
+        }
+        let before = fs::metadata(&victim).unwrap();
+        let twin = writable_twin(seen.root()).unwrap();
+        let root = twin.root().display().to_string().replace("thread-self", "self");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (path, of, told) = (PathBuf::from(root), victim.clone(), Arc::clone(&stop));
+        let attacker = std::thread::spawn(move || attack(&path, &of, &told));
+        let (began, mut written) = (Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(10) {
+            rig.api.put(APP, config_map(&written.to_string()));
+            pass(301).await;
+            written += usize::from(rig.again("conf", &spec, &seen).await.is_ok());
+        }
+        stop.store(true, Ordering::Relaxed);
+        let planted = attacker.join().unwrap();
+        println!("{planted} links planted, {written} changes written");
+        assert!(planted > 1000 && written > 0, "{planted} {written}");
+        for file in ["precious", "d/precious", "d/x/y", "a"] {
+            assert_eq!(fs::read_to_string(victim.join(file)).unwrap(), "precious", "{file}");
+        }
+        let after = fs::metadata(&victim).unwrap();
+        assert_eq!((before.mode(), before.mtime_nsec()), (after.mode(), after.mtime_nsec()));
+        assert_eq!(fs::read_dir(victim.join("d")).unwrap().count(), 2);
     });
 }
