@@ -107,7 +107,7 @@ pub fn choose<'a>(candidates: &'a [Candidate], wish: &Wish<'_>) -> Result<&'a Ca
             return chosen;
         }
     }
-    roomiest(&admitted, wish, "on a node that accessibility_requirements allow")
+    roomiest(&admitted, wish, "on a node that may have the volume")
 }
 
 /// Returns the source's pool, if it takes the copy.

@@ -38,7 +38,7 @@ Exit code 1: there is an error; 2: the config or the command line is wrong.
 
 Examples:
   orlop doctor --config /etc/orlop/orlop.yaml
-  kubectl exec -n orlop ds/orlop -c driver -- orlop doctor";
+  kubectl exec -n orlop ds/orlop-node -c driver -- orlop doctor";
 
 /// Checks everything and prints what was found.
 pub(super) async fn run(options: LookOptions) -> Result<ExitCode, Failure> {

@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::runtime::watcher;
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
@@ -35,8 +36,20 @@ struct Limits {
     secured: Duration,
     /// Until an answer begins. That of a watch begins at once.
     answered: Duration,
-    /// Between two pieces of an answer. A watch is told at least once a minute how far it has come.
+    /// Between two pieces of an answer. A watch in which nothing happens ends after [`WATCHED`].
     silent: Duration,
+}
+
+/// How many seconds a watch lasts before it goes on as another one, which costs no list. The API server has nothing to say in
+/// one of a kind that has had no object since it started, and a silence would be taken for its own.
+const WATCHED: u32 = 60;
+
+const _: () =
+    assert!((WATCHED as u64) < LIMITS.silent.as_secs(), "a watch ends before it is given up");
+
+/// How everything is watched.
+pub fn watching() -> watcher::Config {
+    watcher::Config::default().timeout(WATCHED)
 }
 
 /// How long nothing comes before the other side is asked whether it is still there, and how long between two such

@@ -74,7 +74,7 @@ fn without_requirements_the_pool_with_the_most_room_on_an_open_node_is_taken() {
     pools[1].largest = Bytes::gib(1);
     assert_eq!(node(choose(&pools, &wish(&none))), "a");
     pools[0].largest = Bytes::mib(512);
-    let sentence = "pool fast on node b, the roomiest on a node that accessibility_requirements allow, has no room: \
+    let sentence = "pool fast on node b, the roomiest on a node that may have the volume, has no room: \
                     2 GiB asked, 1 GiB free";
     refused(choose(&pools, &wish(&none)), is_exhausted, sentence);
     // The same goes for what is refused.
@@ -118,7 +118,7 @@ fn a_class_that_allows_any_node_falls_through_the_terms_in_their_order() {
         "pool fast on node a has no room: 2 GiB asked, 1 GiB free",
     );
     let huge = Wish { size: Bytes::gib(60), ..any };
-    let sentence = "pool fast on node c, the roomiest on a node that accessibility_requirements allow, has no room: \
+    let sentence = "pool fast on node c, the roomiest on a node that may have the volume, has no room: \
                     60 GiB asked, 40 GiB free";
     refused(choose(&pools, &huge), is_exhausted, sentence);
 }
@@ -130,7 +130,7 @@ fn requisite_terms_alone_are_in_no_order() {
     let closed = [Candidate { ready: false, ..candidate("a", 8) }, candidate("c", 40)];
     let sentence = "pool fast takes no new volumes now: its node a is not ready";
     refused(choose(&closed, &wish(&required(&["a", "b"], &[]))), is_elsewhere, sentence);
-    let sentence = "there is no pool fast on a node that accessibility_requirements allow";
+    let sentence = "there is no pool fast on a node that may have the volume";
     refused(choose(&pools, &wish(&required(&["x"], &[]))), is_elsewhere, sentence);
 }
 

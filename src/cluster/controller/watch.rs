@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::Shared;
 use super::known::Known;
 use super::tally::Counted;
+use crate::cluster::client;
 use crate::cluster::delay::Delay;
 
 /// How long after something went wrong the next try is.
@@ -32,7 +33,7 @@ pub(super) async fn keep<K, T>(
     let (kind, known) = (K::kind(&()), known(&shared));
     let (mut delay, mut is_told) = (AGAIN, false);
     let mut all = BTreeMap::new();
-    let mut events = pin!(watcher(api, watcher::Config::default()));
+    let mut events = pin!(watcher(api, client::watching()));
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {

@@ -9,6 +9,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 
 use super::Shared;
+use crate::cluster::client;
 use crate::cluster::delay::Delay;
 use crate::cluster::objects::{Lean, Parts};
 
@@ -33,7 +34,7 @@ pub(super) trait Told: Send + Sync + 'static {
 pub(super) async fn watch<T: Told>(shared: Arc<Shared>, told: Arc<T>) {
     let api: Api<Lean<T::Kind>> = Api::all(shared.settings.client.clone());
     let selector = format!("spec.node={}", shared.settings.node);
-    let config = watcher::Config::default().fields(&selector).page_size(PAGE);
+    let config = client::watching().fields(&selector).page_size(PAGE);
     let mut delay = AGAIN;
     let kind = T::Kind::kind(&());
     // A refusal is of one kind, and is told once.

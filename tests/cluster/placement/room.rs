@@ -25,7 +25,7 @@ fn a_full_node_sends_pods_elsewhere() {
         fleet.pod("large", &["large"], &[]).await;
         fleet.pod_is_told("large", NO_ROOM).await;
         fleet.claim("at-once", Claim::new("orlop-immediate", 6)).await;
-        let why = "pool fast on node n2, the roomiest on a node that accessibility_requirements allow, has no room: \
+        let why = "pool fast on node n2, the roomiest on a node that may have the volume, has no room: \
                    6 GiB asked, 5 GiB free";
         fleet.claim_is_told("at-once", why).await;
 
