@@ -1,7 +1,8 @@
 //! A real Kubernetes of two nodes, with the chart installed by Helm, as an admin would: `make e2e`.
 //!
 //! `tools/cluster` brings the cluster up, and this program runs inside of it. `flows` are what users do, each in a
-//! namespace of its own, side by side; `faults` hurt the cluster, and run alone.
+//! namespace of its own, side by side; `docs` is a newcomer with the pages in hand, and `faults` hurt the cluster: both run
+//! alone.
 
 #![allow(
     missing_docs,
@@ -23,6 +24,8 @@
 #[path = "../cluster/rig/api.rs"]
 mod api;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod flows;
@@ -30,3 +33,6 @@ mod flows;
 mod measures;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+#[path = "../common/steps.rs"]
+mod steps;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub(crate) use claim::Claim;
 pub(crate) use class::Class;
 pub(crate) use cluster::{
-    Hanging, NODES, Node, helm, kubectl, kubectl_fails, kubectl_if_it_can, kubectl_with,
+    Hanging, NODES, Node, helm, kubeconfig, kubectl, kubectl_fails, kubectl_if_it_can, kubectl_with,
 };
 pub(crate) use copies::{cut, group};
 pub(crate) use left::Left;

@@ -9,4 +9,5 @@ mod examples;
 mod links;
 mod page;
 mod parameters;
+mod road;
 mod semantics;

@@ -32,6 +32,8 @@ mod raw;
 mod requests;
 #[path = "../common/scrape.rs"]
 mod scrape;
+#[path = "../common/steps.rs"]
+mod steps;
 
 mod backend;
 mod bad_input;

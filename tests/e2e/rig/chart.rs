@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cluster::{helm, kubectl};
-use super::{Flow, INSTALLED};
+use super::cluster::{NODES, helm, kubectl};
+use super::{DRIVER, Flow, INSTALLED};
 
 /// Installs this version, or upgrades to it, and returns when all of its pods are ready.
 pub(crate) fn install() {
@@ -15,6 +15,20 @@ pub(crate) fn install_previous() {
     let chart = root().join("target/previous/source/deploy/helm/orlop");
     assert!(chart.exists(), "{} is missing: run tools/cluster/previous", chart.display());
     install_from(&chart, &["--set=image.tag=previous"]);
+}
+
+/// Takes all of Orlop out of the cluster, with its pools.
+pub(crate) async fn remove(flow: &Flow) {
+    helm(&["uninstall", "orlop", "-n", INSTALLED, "--wait"]);
+    for kind in ["volumes", "snapshots", "groupsnapshots", "pools"] {
+        kubectl(&["delete", "crd", &format!("{kind}.orlop.dev")]);
+    }
+    kubectl(&["delete", "csidriver", DRIVER]);
+    kubectl(&["delete", "namespace", INSTALLED]);
+    flow.gone(&format!("/api/v1/namespaces/{INSTALLED}")).await;
+    for node in NODES {
+        node.run("umount /var/lib/orlop/state/mounts/*/ && rm -rf /var/lib/orlop/*");
+    }
 }
 
 /// Runs a command in the driver's container on each node, and returns all that they print.
@@ -43,6 +57,7 @@ fn install_from(chart: &Path, settings: &[&str]) {
     helm(&[&upgrade[..], &options, settings].concat());
 }
 
-fn root() -> PathBuf {
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
 }

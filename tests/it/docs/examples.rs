@@ -91,7 +91,12 @@ fn every_piece_of_yaml_on_the_pages_is_taken() {
     for page in &all() {
         for Block { text, .. } in page.blocks.iter().filter(|block| block.language == "yaml") {
             count += 1;
-            let outcome = if text.contains("apiVersion:") { manifest(text) } else { config(text) };
+            let outcome = match text {
+                text if text.contains("apiVersion:") => manifest(text),
+                // Those of the chart: whoever follows the page gives them to Helm, which has a schema.
+                text if text.starts_with("# values") => continue,
+                text => config(text),
+            };
             wrong.extend(outcome.err().map(|why| format!("{}: {why}\n{text}", page.name)));
         }
     }

@@ -1,4 +1,4 @@
-//! docs/parameters.md and the README have every key that a class can name, and no other.
+//! docs/parameters.md has every key that a class can name, and no other.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,7 +31,6 @@ fn a_storage_class_has_these_keys() {
     known.insert(FS_TYPE.to_owned());
     let page = Page::read("docs/parameters.md");
     assert_eq!(keys(&page, &["key", "values", "default"]), known);
-    assert_eq!(keys(&Page::read("README.md"), &["key", "means", "default"]), known);
 }
 
 #[test]
