@@ -51,13 +51,7 @@ test-chart: deps ## the Helm chart as Helm renders it, in many forms, and the ro
 	@tools/build helm
 	$(CARGO) test $(FEATURES) --test chart
 
-test-e2e-bench: deps tools ## how long a pod waits for its volume, beside csi-driver-host-path; the memory in a cluster
-	$(CARGO) build --release
-	tools/cluster/images
-	$(CARGO) test $(FEATURES) --test e2e --no-run
-	$(AS_ROOT) tools/cluster/e2e-bench
-
-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
+test-cluster: deps tools ## a real etcd, API server, scheduler and sidecars
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
 
 e2e: deps tools ## a real Kubernetes of two nodes, the chart, what users do, and what goes wrong
