@@ -172,11 +172,11 @@ impl Setup {
         Outside { levels, calls, exporter, cluster }: Outside,
         mut signals: Stops,
     ) -> Result<ExitCode, Failure> {
-        // Only now: whoever can connect is answered.
+        let (locks, stop) = (Locks::default(), CancellationToken::new());
+        // Only now: whoever can connect is answered. And the sockets of the volumes last: who finds them finds all.
+        let mut served = inline::open(&self, &locks).await?;
         let (csi, admin) =
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
-        let (locks, stop) = (Locks::default(), CancellationToken::new());
-        let mut served = inline::open(&self, &locks).await?;
         let pools = opened.pools.clone();
         let (orphans, freed) = (Orphans::default(), Freed::default());
         let limiter = routes::limiter(&self, &opened, &locks);

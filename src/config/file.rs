@@ -166,6 +166,7 @@ pub(super) struct ConfigRoleEntry {
     #[serde(deserialize_with = "parsed_if_there")]
     pub(super) max_bytes: Option<Bytes>,
     pub(super) accept_token_in_context: bool,
+    pub(super) tell_republish_errors: bool,
 }
 
 /// The role of inline host paths.

@@ -49,6 +49,8 @@ pub struct ConfigRole {
     pub max_bytes: Bytes,
     /// Whether a pod's tokens are taken from the volume's context.
     pub accept_token_in_context: bool,
+    /// Whether kubelet is told when a volume that a pod has cannot be brought up to date.
+    pub tell_republish_errors: bool,
 }
 
 /// The role of inline hostPaths.
@@ -187,13 +189,24 @@ impl ConfigRole {
             return Err(Wrong::new("roles.config.maxBytes", reason));
         }
         let accept_token_in_context = entry.accept_token_in_context;
-        Ok(Self { endpoint: entry.endpoint, max_bytes, accept_token_in_context })
+        let tell_republish_errors = entry.tell_republish_errors;
+        Ok(Self {
+            endpoint: entry.endpoint,
+            max_bytes,
+            accept_token_in_context,
+            tell_republish_errors,
+        })
     }
 }
 
 impl Default for ConfigRole {
     fn default() -> Self {
-        Self { endpoint: None, max_bytes: Bytes::mib(64), accept_token_in_context: false }
+        Self {
+            endpoint: None,
+            max_bytes: Bytes::mib(64),
+            accept_token_in_context: false,
+            tell_republish_errors: false,
+        }
     }
 }
 

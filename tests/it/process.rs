@@ -5,5 +5,6 @@ mod logs;
 mod misconfigured;
 pub mod program;
 mod registration;
+mod roles;
 mod sockets;
 mod stop;

@@ -53,7 +53,8 @@ pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Ro
             kubelet_root: setup.config.kubelet_root.clone(),
             state_dir: setup.config.state_dir.clone(),
             node: setup.node.to_string(),
-            tells_republish_errors: false,
+            // Nothing of the other roles is ever brought up to date.
+            tells_republish_errors: setup.config.roles.config.tell_republish_errors,
         });
         let inline = inline.map_err(|why| failed(role, &why))?;
         let mut routes = Routes::builder();
