@@ -61,7 +61,7 @@ pub struct Config {
     pub program_dirs: Option<Vec<PathBuf>>,
     /// What is served to whoever watches the driver.
     pub metrics: Metrics,
-    /// The pools, at least one, with names that differ.
+    /// The pools, with names that differ; none where only inline volumes are served.
     pub pools: Vec<Pool>,
     /// The roles of the node.
     pub roles: Roles,
@@ -97,6 +97,7 @@ impl Config {
 
     fn check(file: File) -> Result<Self, Wrong> {
         let usual = Self::default();
+        let roles = Roles::check(file.roles)?;
         Ok(Self {
             node_id: file.node_id,
             attach: file.attach.map(|switch| switch == Switch::On),
@@ -115,8 +116,11 @@ impl Config {
             require_shared_mounts: file.require_shared_mounts,
             program_dirs: program_dirs(file.program_dirs)?,
             metrics: Metrics::of(file.metrics.address, file.metrics.max_volumes),
-            pools: file.pools.map_or(Ok(usual.pools), Pool::check_all)?,
-            roles: Roles::check(file.roles)?,
+            pools: match file.pools {
+                Some(entries) => Pool::check_all(entries, roles.serve_inline())?,
+                None => usual.pools,
+            },
+            roles,
             registration: file.registration == Some(Switch::On),
             cluster: file
                 .cluster

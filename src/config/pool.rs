@@ -52,11 +52,15 @@ impl Pool {
     }
 
     /// Checks all entries of `pools`, alone and together.
-    pub(super) fn check_all(entries: Vec<PoolEntry>) -> Result<Vec<Self>, Wrong> {
-        if entries.is_empty() {
+    /// Checks the entries. There may be none where something else is served.
+    pub(super) fn check_all(
+        entries: Vec<PoolEntry>,
+        serves_inline: bool,
+    ) -> Result<Vec<Self>, Wrong> {
+        if entries.is_empty() && !serves_inline {
             return Err(Wrong::new(
                 "pools",
-                "names no pool: name one, or leave the key out for the default",
+                "names no pool: name one, leave the key out for the default, or give a role of inline volumes an endpoint",
             ));
         }
         let mut pools: Vec<Self> = Vec::new();

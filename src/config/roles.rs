@@ -110,6 +110,13 @@ const DENIED: [&str; 24] = [
 // === impl Roles ===
 
 impl Roles {
+    /// Says whether a role of inline volumes has a socket.
+    pub(super) fn serve_inline(&self) -> bool {
+        self.scratch.endpoint.is_some()
+            || self.config.endpoint.is_some()
+            || self.hostpath.endpoint.is_some()
+    }
+
     /// Checks the entries.
     pub(super) fn check(entry: RolesEntry) -> Result<Self, Wrong> {
         Ok(Self {
