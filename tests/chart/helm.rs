@@ -77,6 +77,9 @@ pub(crate) fn everything() -> Value {
         "controller": { "replicas": 2, "tolerations": [{ "operator": "Exists" }] },
         "node": { "podLabels": { "a": "b" }, "extraEnv": [{ "name": "A", "value": "b" }] },
         "imagePullSecrets": [{ "name": "registry" }],
+        "roles": { "hostpath": { "enabled": true, "prefixes": [
+            { "path": "/srv/data", "namespaces": ["team"], "readOnly": true },
+        ] } },
         "serviceMonitor": { "enabled": true },
         "prometheusRule": { "enabled": true },
         "dashboard": { "enabled": true },

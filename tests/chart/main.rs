@@ -26,5 +26,6 @@ mod lint;
 mod nodes;
 mod pods;
 mod pools;
+mod roles;
 mod table;
 mod values;

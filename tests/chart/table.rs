@@ -20,6 +20,7 @@ fn tables() -> String {
     for (name, title, of) in [
         ("pool", "A pool", "`pools`"),
         ("storageClass", "A StorageClass", "`storageClasses` of a pool"),
+        ("hostPathPrefix", "A prefix", "`roles.hostpath.prefixes`"),
     ] {
         write!(text, "\n## {title}\n\nAn entry of {of}.\n\n| key | means |\n|---|---|\n").unwrap();
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Flow;
 use super::cluster::kubectl;
+use crate::api::Refused;
 
 const PODS: &str = "pods";
 
@@ -93,8 +94,15 @@ fn push(list: &mut Value, item: Value) {
 impl Flow {
     /// Makes a pod.
     pub(crate) async fn pod(&self, pod: Pod) {
+        self.try_pod(pod).await.unwrap();
+    }
+
+    /// Makes a pod, if that is allowed.
+    pub(crate) async fn try_pod(&self, pod: Pod) -> Result<Value, Refused> {
         let Pod { name, spec } = pod;
-        self.make(PODS, &json!({ "metadata": { "name": name }, "spec": spec })).await;
+        let path = self.path(PODS, "");
+        let object = json!({ "metadata": { "name": name }, "spec": spec });
+        self.api.post(path.trim_end_matches('/'), &object).await
     }
 
     /// Makes a pod, and returns when it runs.

@@ -80,6 +80,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- ternary (printf "%s/plugins/csi.orlop.dev" .Values.kubeletDir) "/csi" (eq .Values.registration "builtin") -}}
 {{- end -}}
 
+{{/*
+The inline roles that are on, as JSON: {roles: [{name, driver, directory}]}, with the directory of the role's socket as the driver
+sees it.
+*/}}
+{{- define "orlop.roles" -}}
+{{- $roles := list -}}
+{{- range $name := list "scratch" "config" "hostpath" -}}
+  {{- if (get $.Values.roles $name).enabled -}}
+    {{- $driver := printf "%s.csi.orlop.dev" $name -}}
+    {{- $directory := ternary (printf "%s/plugins/%s" $.Values.kubeletDir $driver) (printf "/csi-%s" $name) (eq $.Values.registration "builtin") -}}
+    {{- $roles = append $roles (dict "name" $name "driver" $driver "directory" $directory) -}}
+  {{- end -}}
+{{- end -}}
+{{- toJson (dict "roles" $roles) -}}
+{{- end -}}
+
+{{/* The roles as a node's config has them, as JSON: {roles: {…}}. */}}
+{{- define "orlop.configRoles" -}}
+{{- $config := dict -}}
+{{- range $role := (include "orlop.roles" . | fromJson).roles -}}
+  {{- $values := get $.Values.roles $role.name -}}
+  {{- $entry := dict "endpoint" (printf "unix://%s/csi.sock" $role.directory) -}}
+  {{- range $key, $value := omit $values "enabled" -}}
+    {{- if $value -}}{{- $_ := set $entry $key $value -}}{{- end -}}
+  {{- end -}}
+  {{- if eq $role.name "hostpath" -}}{{- $_ := set $entry "enabled" true -}}{{- end -}}
+  {{- if and (eq $role.name "config") (include "orlop.tokensInContext" $) -}}{{- $_ := set $entry "acceptTokenInContext" true -}}{{- end -}}
+  {{- $_ := set $config $role.name $entry -}}
+{{- end -}}
+{{- toJson (ternary (dict "roles" $config) dict (gt (len $config) 0)) -}}
+{{- end -}}
+
+{{/* Whether kubelet gives a pod's tokens with the attributes: before Kubernetes 1.35 it knows no other way. */}}
+{{- define "orlop.tokensInContext" -}}
+{{- if semverCompare "<1.35.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
+{{- end -}}
+
 {{/* What the configs of all processes begin with: all of them must say the same of what they can do. */}}
 {{- define "orlop.config" -}}
 {{- $config := dict "attach" "off" "cluster" dict -}}

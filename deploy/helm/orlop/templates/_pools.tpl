@@ -2,7 +2,7 @@
 The groups of nodes, as JSON: {groups: [{name, labels, without, pools}]}. A pool is on each node that has the labels of its
 nodeSelector, so each way in which a node can have some of these selectors and not the others makes a group: a node is in
 exactly one of them, and a group has one config. What cannot be, because two selectors want different values of a label, or one
-is a part of the other, is left out, and so is a group without a pool.
+is a part of the other, is left out. A group without a pool runs the roles of inline volumes, if any is on.
 */}}
 {{- define "orlop.groups" -}}
 {{- $selectors := list -}}
@@ -52,7 +52,7 @@ is a part of the other, is left out, and so is a group without a pool.
       {{- $names = append $names $pool.name -}}
     {{- end -}}
   {{- end -}}
-  {{- if $pools -}}
+  {{- if or $pools (include "orlop.roles" $ | fromJson).roles -}}
     {{- $name := printf "%s-node" (include "orlop.fullname" $) -}}
     {{- if $group.labels -}}
       {{- $words := list -}}
@@ -132,7 +132,7 @@ is a part of the other, is left out, and so is a group without a pool.
     {{- $pools = append $pools (include "orlop.overlaid" (list (dict "kind" "image") (omit $pool "nodeSelector" "storageClasses")) | fromJson) -}}
   {{- end -}}
 {{- end -}}
-{{- toJson (ternary (dict "pools" $pools) dict (gt (len $pools) 0)) -}}
+{{- toJson (ternary (dict "pools" $pools) dict (or (empty .) (gt (len $pools) 0))) -}}
 {{- end -}}
 
 {{/*
@@ -188,6 +188,8 @@ WaitForFirstConsumer and once for Immediate.
 {{- if eq $root.Values.registration "builtin" -}}
   {{- $_ := set $config "registration" "on" -}}
 {{- end -}}
+{{- $roles := include "orlop.configRoles" $root | fromJson -}}
+{{- $config = include "orlop.overlaid" (list $config $roles) | fromJson -}}
 {{- $pools := include "orlop.configPools" (index . 0).pools | fromJson -}}
 {{- include "orlop.overlaid" (list $config $pools) | fromJson | toYaml -}}
 {{- end -}}
@@ -205,10 +207,21 @@ WaitForFirstConsumer and once for Immediate.
 {{- toJson (dict "directories" (uniq $directories)) -}}
 {{- end -}}
 
-{{/* What the driver on a node may take of the memory: 64 MiB of its own, and what its programs need. */}}
+{{/* Whole Mi or Gi, in Mi. */}}
+{{- define "orlop.mebibytes" -}}
+{{- ternary (mul 1024 (trimSuffix "Gi" . | int64)) (trimSuffix "Mi" . | int64) (hasSuffix "Gi" .) -}}
+{{- end -}}
+
+{{/*
+What the driver on a node may take of the memory: 64 MiB of its own, what its programs need, and what the config role has in
+memory for pods, which is charged to whoever wrote it.
+*/}}
 {{- define "orlop.nodeResources" -}}
 {{- $tools := .Values.node.toolMemory -}}
-{{- $mebibytes := ternary (mul 1024 (trimSuffix "Gi" $tools | int64)) (trimSuffix "Mi" $tools | int64) (hasSuffix "Gi" $tools) -}}
+{{- $mebibytes := include "orlop.mebibytes" $tools | int64 -}}
+{{- if .Values.roles.config.enabled -}}
+  {{- $mebibytes = add $mebibytes (include "orlop.mebibytes" .Values.roles.config.maxBytes | int64) -}}
+{{- end -}}
 {{- $resources := deepCopy .Values.node.resources -}}
 {{- $limits := default dict $resources.limits -}}
 {{- if not (hasKey $limits "memory") -}}

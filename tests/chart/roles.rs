@@ -1,0 +1,82 @@
+//! The roles of inline volumes: a CSIDriver, a socket and a registrar for each that is on.
+
+use std::path::Path;
+
+use orlop::config::Config;
+use serde_json::{Value, json};
+
+use crate::helm::{Objects, everything, render, rendered};
+
+const VOLUMES: &str = "csi.orlop.dev";
+
+fn drivers(objects: &Objects) -> Vec<&str> {
+    objects.names("CSIDriver")
+}
+
+fn config(objects: &Objects) -> Config {
+    Config::parse(Path::new("x"), objects.config("orlop-node")).unwrap()
+}
+
+#[test]
+fn each_role_that_is_on_has_a_driver_and_a_socket() {
+    let plain = render(&json!({}));
+    assert_eq!(drivers(&plain), [VOLUMES, "scratch.csi.orlop.dev", "config.csi.orlop.dev"]);
+    let roles = config(&plain).roles;
+    assert_eq!(roles.scratch.endpoint.unwrap().path(), Path::new("/csi-scratch/csi.sock"));
+    assert_eq!(roles.config.endpoint.unwrap().path(), Path::new("/csi-config/csi.sock"));
+    assert_eq!(roles.hostpath.endpoint, None);
+
+    let none = json!({ "scratch": { "enabled": false }, "config": { "enabled": false } });
+    let none = render(&json!({ "roles": none }));
+    assert_eq!(drivers(&none), [VOLUMES]);
+    assert_eq!(config(&none).roles.scratch.endpoint, None);
+
+    let all = rendered(&everything(), &[]).unwrap();
+    assert_eq!(drivers(&all).len(), 4);
+}
+
+#[test]
+fn what_is_brought_up_to_date_is_read_with_the_tokens_of_pods() {
+    let spec = |version: &str| {
+        let objects = rendered(&json!({}), &["--kube-version", version]).unwrap();
+        let config = objects.config("orlop-node").contains("acceptTokenInContext: true");
+        (objects.one("CSIDriver", "config.csi.orlop.dev")["spec"].clone(), config)
+    };
+    let (newer, in_context) = spec("1.37.2");
+    assert_eq!(newer["requiresRepublish"], true);
+    let tokens = json!([{ "audience": "", "expirationSeconds": 600 }]);
+    assert_eq!(newer["tokenRequests"], tokens);
+    assert_eq!(newer["serviceAccountTokenInSecrets"], true);
+    assert!(!in_context, "an attribute of a pod could pass for a token");
+    // It does not know the field.
+    let (older, in_context) = spec("1.34.0");
+    assert_eq!(older["serviceAccountTokenInSecrets"], Value::Null);
+    assert!(in_context);
+}
+
+#[test]
+fn a_host_path_is_mounted_as_it_is_named_and_kept_out_of_other_namespaces() {
+    let objects = render(&everything());
+    for daemon_set in objects.of("DaemonSet") {
+        let pod = &daemon_set["spec"]["template"]["spec"];
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["mountPath"] == "/srv/data").unwrap();
+        assert_eq!(mount["mountPropagation"], "HostToContainer");
+    }
+    let driver = objects.one("CSIDriver", "hostpath.csi.orlop.dev");
+    assert_eq!(driver["spec"]["fsGroupPolicy"], "None");
+    let label = "security.openshift.io/csi-ephemeral-volume-profile";
+    assert_eq!(driver["metadata"]["labels"][label], "privileged");
+    objects.one("ValidatingAdmissionPolicy", "orlop-hostpath");
+    objects.one("ValidatingAdmissionPolicyBinding", "orlop-hostpath");
+    let plain = render(&json!({}));
+    assert!(!plain.names("ValidatingAdmissionPolicy").contains(&"orlop-hostpath"));
+}
+
+#[test]
+fn with_the_registration_built_in_the_sockets_are_where_kubelet_sees_them() {
+    let objects = render(&json!({ "registration": "builtin" }));
+    let scratch = config(&objects).roles.scratch.endpoint.unwrap();
+    let expected = "/var/lib/kubelet/plugins/scratch.csi.orlop.dev/csi.sock";
+    assert_eq!(scratch.path(), Path::new(expected));
+}
