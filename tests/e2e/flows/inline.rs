@@ -148,7 +148,10 @@ fn a_host_path_is_kept_out_of_namespaces_that_are_not_privileged() {
         let refused = flow.try_pod(pod.clone()).await.unwrap_err();
         assert!(refused.message.contains("pod-security.kubernetes.io/enforce"), "{refused:?}");
         privileged(flow).await;
-        flow.run(pod).await;
+        // The policy hears of the label a moment later.
+        let taken = async || flow.try_pod(pod.clone()).await.ok();
+        flow.until("the pod is taken", taken).await;
+        flow.running("user").await;
         // And not what nobody has allowed.
         let volume = csi(HOSTPATH, &json!({ "path": "/etc", "type": "Directory" }));
         flow.pod(Pod::new("other").volume("host", volume, "/host")).await;
