@@ -17,9 +17,10 @@ async fn kubelet_finds_the_driver_and_is_heard() {
     let config = fs::read_to_string(room.config()).unwrap();
     let more = format!("registration: on\nkubeletRoot: {}\n", room.path("").display());
     room.write_config(&format!("{config}{more}"));
-    let driver = room.start(&[]);
+    let mut driver = room.start(&[]);
 
     let file = room.path("plugins_registry/csi.orlop.dev-reg.sock");
+    driver.wait_for(&file);
     let mut registration = RegistrationClient::new(connect(file.clone()).await);
     let info = registration.get_info(InfoRequest {}).await.unwrap().into_inner();
     assert_eq!((info.r#type.as_str(), info.name.as_str()), ("CSIPlugin", "csi.orlop.dev"));
