@@ -99,7 +99,9 @@ fn meant(path: &Path, settings: &Settings) -> Result<PathBuf> {
     if found.len() > 1 && memory::is_known(settings)? {
         found.retain(|_, path| matches!(superblock::look(path), Ok(Some(Ours::Whole))));
     }
-    let names: Vec<_> = found.values().map(|path| path.display().to_string()).collect();
+    let mut names: Vec<_> = found.values().map(|path| path.display().to_string()).collect();
+    // The numbers of devices, which order what was found, differ from start to start.
+    names.sort_unstable();
     let (pattern, name) = (path.display(), &settings.name);
     match found.into_values().next() {
         None => Err(Error::Missing(format!("there is no block device {pattern} for pool {name}"))),
