@@ -15,7 +15,7 @@ FEATURES := --features root,faults
 .PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster e2e e2e-bench cluster cluster-down vm-test full check bench build deps tools clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: deps ## a driver, a pool and a volume's whole life, as a short story
 	$(CARGO) build --release
