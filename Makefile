@@ -88,8 +88,9 @@ full: test vm-test bench ## test, and what takes longer
 	$(RUNNER) ORLOP_FAULTS_OPERATIONS=2000 ORLOP_FAULTS_ABSENCE=30 ORLOP_FAULTS_SILENCE=1 \
 		$(CARGO) test $(FEATURES) --test cluster -- --nocapture --test-threads=1 faults::
 
-check: ## the gate: format, lints, documentation
+check: ## the gate: format, lints, documentation, and whether the scripts can be read
 	$(CARGO) fmt --check
+	@for script in $$(grep -rlE '^#!.*bash' tools .ci --exclude-dir=bin); do bash -n "$$script" || exit 1; done
 	$(CARGO) clippy --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --no-deps --document-private-items
 
