@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
@@ -18,7 +19,11 @@ const SECRET: &str = "csi.v1.csi_secret";
 /// context, and a password in the flags of a mount.
 const HIDDEN_BY_NAME: [&str; 3] = ["volume_context", "publish_context", "mount_flags"];
 
+/// The version of the GNU C library from which on it reads packed relocations.
+const READS_PACKED_RELOCATIONS: (u32, u32) = (2, 36);
+
 fn main() -> Result<(), Box<dyn Error>> {
+    pack_relocations();
     for proto in PROTOS {
         println!("cargo::rerun-if-changed=proto/{proto}");
     }
@@ -39,6 +44,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         append_debug(&out_dir, message)?;
     }
     Ok(())
+}
+
+/// Asks the linker for the short form of relocations, where the C library reads it. The long one is half a
+/// mebibyte.
+fn pack_relocations() {
+    if glibc_version().is_some_and(|version| version >= READS_PACKED_RELOCATIONS) {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
+}
+
+/// Returns the version of the GNU C library of this machine, if this is what is built for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the rule is for the driver, which must not wait for a program for ever"
+)]
+fn glibc_version() -> Option<(u32, u32)> {
+    if env::var("CARGO_CFG_TARGET_ENV").ok()? != "gnu"
+        || env::var("HOST").ok()? != env::var("TARGET").ok()?
+    {
+        return None;
+    }
+    let told = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
+    let told = String::from_utf8(told.stdout).ok()?;
+    let (major, minor) = told.trim().strip_prefix("glibc ")?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn messages_that_hide(pool: &DescriptorPool) -> Vec<MessageDescriptor> {

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orlop::cli::{self, Cli};
+use orlop::sys::memory;
 
 fn main() -> ExitCode {
+    memory::keep_little();
     // A wrong command line ends here, with clap's own words and exit code 2.
     let command = Cli::parse();
     let runtime = match cli::runtime() {

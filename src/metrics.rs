@@ -12,9 +12,11 @@ mod question;
 mod volumes;
 mod write;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -37,7 +39,7 @@ pub struct Exporter {
 pub struct NoExporter {
     address: SocketAddr,
     #[source]
-    source: std::io::Error,
+    source: io::Error,
 }
 
 // === impl Exporter ===
@@ -51,7 +53,13 @@ impl Exporter {
         calls: Calls,
     ) -> Result<Self, NoExporter> {
         let failed = |source| NoExporter { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = match TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) => match without_ipv6(address, &error) {
+                Some(address) => TcpListener::bind(address).await.map_err(failed)?,
+                None => return Err(failed(error)),
+            },
+        };
         let address = listener.local_addr().map_err(failed)?;
         let page = Arc::new(Page::new(calls, most));
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&page)));
@@ -79,5 +87,31 @@ impl Exporter {
 impl Drop for Exporter {
     fn drop(&mut self) {
         self.serving.abort();
+    }
+}
+
+/// Returns what "all addresses" are where the kernel has no IPv6, which is what the error says if so.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let lacks_ipv6 = error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32);
+    (address.ip() == Ipv6Addr::UNSPECIFIED && lacks_ipv6)
+        .then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_those_that_the_kernel_has() {
+        let lacks = io::Error::from(Errno::EAFNOSUPPORT);
+        let busy = io::Error::from(Errno::EADDRINUSE);
+        for (address, error, expected) in [
+            ("[::]:9790", &lacks, Some("0.0.0.0:9790")),
+            ("[::]:9790", &busy, None),
+            ("[::1]:9790", &lacks, None),
+        ] {
+            let instead = without_ipv6(address.parse().unwrap(), error);
+            assert_eq!(instead, expected.map(|text| text.parse().unwrap()), "{address} {error}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub mod grow;
 pub mod inspect;
 pub mod lease;
 pub mod loopdev;
+pub mod memory;
 pub mod mount;
 pub mod mount_detached;
 pub mod mountinfo;

@@ -1,44 +1,49 @@
-//! Measurements: what a pod waits for its volume, beside the driver that Kubernetes itself tests with.
+//! Measurements: what a pod waits for its volume, beside the driver that Kubernetes itself tests with, and what the
+//! driver takes of the memory.
 //!
 //! `make e2e-bench` starts both drivers and prints the tables.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+mod calls;
+mod start;
 
-use serde_json::Value;
+use std::time::Duration;
 
-use crate::rig::{Claim, Flow, NODES, Pod, chart, flow};
+use crate::rig::{NODES, chart, flow};
+
+use calls::Calls;
+use start::{STEPS, Start, remove, start};
 
 /// One at a time: so many pods of each driver, in turns.
 const ROUNDS: usize = 10;
-/// So many at once.
+/// So many at once, and how often.
 const AT_ONCE: usize = 20;
+const ROUNDS_AT_ONCE: usize = 4;
 
-const CLASSES: [&str; 2] = ["orlop-thin", "hostpath"];
+/// What it may be slower by.
+const ALLOWED: Duration = Duration::from_millis(100);
+
+const ORLOP: &str = "orlop-thin";
+const BESIDE: &str = "hostpath";
+
+/// What a measure has of each driver.
+struct Both {
+    orlop: Vec<Start>,
+    beside: Vec<Start>,
+}
 
 #[test]
 #[ignore = "a measurement: make e2e-bench"]
 fn a_pod_does_not_wait_longer_for_its_volume_than_with_plain_directories() {
     flow("measure-start", async |flow| {
-        let mut alone = BTreeMap::new();
-        for round in 0..ROUNDS {
-            for class in CLASSES {
-                let took = started(flow, class, round * 100, 1).await;
-                alone.entry(class).or_insert_with(Vec::new).extend(took);
-            }
-        }
-        let mut together = BTreeMap::new();
-        for class in CLASSES {
-            together.insert(class, started(flow, class, 10_000, AT_ONCE).await);
-        }
-        for (title, times) in [("one at a time", alone), ("20 at once", together)] {
-            for class in CLASSES {
-                let times = &times[class];
-                let (least, middle, most) =
-                    (percent(times, 0), percent(times, 50), percent(times, 100));
-                println!("{title}: {class}: median {middle:?}, from {least:?} to {most:?}");
-            }
-        }
+        let before = Calls::of(flow).await;
+        let alone = Both::measure(flow, ROUNDS, 1).await;
+        let calls = Calls::of(flow).await.since(&before);
+        let together = Both::measure(flow, ROUNDS_AT_ONCE, AT_ONCE).await;
+        alone.print("one at a time");
+        calls.print();
+        together.print("20 at once");
+        alone.assert("one at a time");
+        together.assert("20 at once");
     });
 }
 
@@ -46,7 +51,7 @@ fn a_pod_does_not_wait_longer_for_its_volume_than_with_plain_directories() {
 #[ignore = "a measurement: make e2e-bench"]
 fn twenty_volumes_cost_little_memory() {
     flow("measure-memory", async |flow| {
-        start(flow, "orlop-thin", 0, AT_ONCE).await;
+        start(flow, ORLOP, 0, AT_ONCE).await;
         for component in ["controller", "node"] {
             for pod in chart::pods(flow, component).await {
                 let node = pod["spec"]["nodeName"].as_str().unwrap();
@@ -65,55 +70,47 @@ fn twenty_volumes_cost_little_memory() {
     });
 }
 
-/// Returns how long each of so many pods waited, and takes them away again.
-async fn started(flow: &Flow, class: &str, first: usize, count: usize) -> Vec<Duration> {
-    let (names, took) = start(flow, class, first, count).await;
-    for name in &names {
-        flow.api.delete(&flow.path("pods", name)).await.unwrap();
-        flow.api.delete(&flow.path("persistentvolumeclaims", name)).await.unwrap();
-    }
-    for name in &names {
-        flow.gone(&flow.path("persistentvolumeclaims", name)).await;
-    }
-    took
-}
+// === impl Both ===
 
-/// Makes claims and pods at once, and waits until all run. Returns their names, and how long each waited.
-async fn start(
-    flow: &Flow,
-    class: &str,
-    first: usize,
-    count: usize,
-) -> (Vec<String>, Vec<Duration>) {
-    let names: Vec<_> = (first..first + count).map(|number| format!("{class}-{number}")).collect();
-    let mut began = Vec::new();
-    for name in &names {
-        began.push(Instant::now());
-        flow.claim(Claim::new(name, class, "64Mi")).await;
-        flow.pod(Pod::new(name).claim(name, "/data").on(NODES[0].0)).await;
-    }
-    let mut took: Vec<Option<Duration>> = vec![None; count];
-    let all = async || {
-        let pods = flow.get("pods", "").await;
-        for pod in pods["items"].as_array().unwrap() {
-            let index = names.iter().position(|name| pod["metadata"]["name"] == **name);
-            if let Some(index) = index.filter(|_| runs(pod)) {
-                took[index].get_or_insert_with(|| began[index].elapsed());
+impl Both {
+    /// Starts so many pods at once with each driver, in turns; whoever is first is second in the next round.
+    async fn measure(flow: &crate::rig::Flow, rounds: usize, count: usize) -> Self {
+        let (mut orlop, mut beside) = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let mut turns = [(ORLOP, &mut orlop), (BESIDE, &mut beside)];
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for (class, all) in turns {
+                let starts = start(flow, class, round * 1000 + count, count).await;
+                remove(flow, &starts).await;
+                all.extend(starts);
             }
         }
-        took.iter().all(Option::is_some).then_some(())
-    };
-    flow.until_soon(&format!("{count} pods of {class} run"), all).await;
-    (names, took.into_iter().flatten().collect())
-}
+        Self { orlop, beside }
+    }
 
-fn runs(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|is| is["type"] == "Ready" && is["status"] == "True")
-}
+    /// Prints when each step was reached, at the median.
+    fn print(&self, title: &str) {
+        println!("\n{title}: seconds from the claim to each step, at the median of each");
+        println!("{:<44} {:>8} {:>8}", "", "orlop", BESIDE);
+        for (index, (name, _)) in STEPS.iter().enumerate() {
+            let [orlop, beside] = self.medians(|start| start.reached[index]);
+            println!("{name:<44} {orlop:>8.3} {beside:>8.3}");
+        }
+    }
 
-fn percent(times: &[Duration], share: usize) -> Duration {
-    let mut times = times.to_vec();
-    times.sort();
-    times[(times.len() - 1) * share / 100]
+    fn assert(&self, title: &str) {
+        let [orlop, beside] = self.medians(Start::took);
+        let most = beside + ALLOWED.as_secs_f64();
+        assert!(orlop <= most, "{title}: {orlop:.3} s, and {most:.3} s at most");
+    }
+
+    fn medians(&self, of: impl Fn(&Start) -> Duration) -> [f64; 2] {
+        [&self.orlop, &self.beside].map(|starts| {
+            let mut all: Vec<_> = starts.iter().map(|start| of(start).as_secs_f64()).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2].midpoint(all[(all.len() - 1) / 2])
+        })
+    }
 }
