@@ -3,6 +3,7 @@
 mod away;
 mod killed;
 mod reboot;
+mod registered;
 mod reinstalled;
 mod upgrade;
 mod writer;

@@ -8,7 +8,7 @@ mod start;
 
 use std::time::Duration;
 
-use crate::rig::{NODES, chart, flow};
+use crate::rig::{Flow, Node, chart, flow};
 
 use calls::Calls;
 use start::{STEPS, Start, remove, start};
@@ -55,7 +55,7 @@ fn twenty_volumes_cost_little_memory() {
         for component in ["controller", "node"] {
             for pod in chart::pods(flow, component).await {
                 let node = pod["spec"]["nodeName"].as_str().unwrap();
-                let node = NODES.into_iter().find(|one| one.0 == node).unwrap();
+                let node = Node::named(node);
                 let find = format!("pgrep -f '^orlop {component}'");
                 let status = node.run(&format!("grep -E 'VmRSS|RssAnon' /proc/$({find})/status"));
                 println!("{component} on {}: {}", node.0, status.replace(['\t', '\n'], " "));
@@ -74,7 +74,7 @@ fn twenty_volumes_cost_little_memory() {
 
 impl Both {
     /// Starts so many pods at once with each driver, in turns; whoever is first is second in the next round.
-    async fn measure(flow: &crate::rig::Flow, rounds: usize, count: usize) -> Self {
+    async fn measure(flow: &Flow, rounds: usize, count: usize) -> Self {
         let (mut orlop, mut beside) = (Vec::new(), Vec::new());
         for round in 0..rounds {
             let mut turns = [(ORLOP, &mut orlop), (BESIDE, &mut beside)];

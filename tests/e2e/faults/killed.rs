@@ -1,18 +1,14 @@
 //! Programs that are killed while they work, and started again by what looks after them.
 
 use super::writer;
-use crate::rig::{Claim, Flow, NODES, Node, Pod, chart, flow};
+use crate::rig::{Claim, Flow, Node, Pod, chart, flow};
 
 #[test]
 fn a_pod_writes_on_while_the_driver_on_its_node_is_killed() {
     flow("killed-driver", async |flow| {
-        let node = written(flow).await;
-        let before = restarts(flow, node).await;
-        for kill in 1..=3 {
-            node.kill_driver();
-            let again = async || (restarts(flow, node).await >= before + kill).then_some(());
-            flow.until("the driver is started again", again).await;
-            flow.until("it serves", async || serves(flow, node).await.then_some(())).await;
+        let node = writer::on_new_claim(flow).await;
+        for _ in 0..3 {
+            kill_driver(flow, node).await;
         }
         writer::is_well(flow).await;
         used_by_another(flow).await;
@@ -22,7 +18,7 @@ fn a_pod_writes_on_while_the_driver_on_its_node_is_killed() {
 #[test]
 fn a_pod_writes_on_while_kubelet_is_killed() {
     flow("killed-kubelet", async |flow| {
-        let node = written(flow).await;
+        let node = writer::on_new_claim(flow).await;
         node.kill("kubelet");
         writer::is_well(flow).await;
         used_by_another(flow).await;
@@ -32,7 +28,7 @@ fn a_pod_writes_on_while_kubelet_is_killed() {
 #[test]
 fn a_pod_writes_on_while_containerd_is_killed() {
     flow("killed-containerd", async |flow| {
-        let node = written(flow).await;
+        let node = writer::on_new_claim(flow).await;
         node.kill("containerd");
         writer::is_well(flow).await;
         used_by_another(flow).await;
@@ -65,11 +61,13 @@ fn twenty_claims_get_one_volume_each_while_the_controller_is_killed() {
     });
 }
 
-/// Lets a pod write, and returns the node that it is on.
-async fn written(flow: &Flow) -> Node {
-    flow.claim(Claim::new("data", "orlop-fast", "400Mi")).await;
-    writer::start(flow, "data").await;
-    node_of(&flow.node("writer").await)
+/// Kills the driver on the node, and returns when it serves again.
+pub(super) async fn kill_driver(flow: &Flow, node: Node) {
+    let before = restarts(flow, node).await;
+    node.kill_driver();
+    let again = async || (restarts(flow, node).await > before).then_some(());
+    flow.until("the driver is started again", again).await;
+    flow.until("it serves", async || serves(flow, node).await.then_some(())).await;
 }
 
 /// What was written can be mounted anew, and is there.
@@ -84,7 +82,7 @@ async fn kill_controller(flow: &Flow) {
     for pod in chart::pods(flow, "controller").await {
         let Some(node) = pod["spec"]["nodeName"].as_str() else { continue };
         // The node's own driver has the same name.
-        node_of(node).run("pkill -KILL -f '^orlop controller' || true");
+        Node::named(node).run("pkill -KILL -f '^orlop controller' || true");
     }
 }
 
@@ -101,8 +99,4 @@ async fn status(flow: &Flow, node: Node) -> serde_json::Value {
     let pod = pods.iter().find(|pod| pod["spec"]["nodeName"] == node.0).unwrap();
     let statuses = pod["status"]["containerStatuses"].as_array().unwrap();
     statuses.iter().find(|status| status["name"] == "driver").unwrap().clone()
-}
-
-fn node_of(name: &str) -> Node {
-    NODES.into_iter().find(|node| node.0 == name).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Flow, Pod, kubectl_if_it_can};
+use crate::rig::{Claim, Flow, Node, Pod, kubectl_if_it_can};
 
 /// What it prints after each round of writing and reading.
 const ROUND: &str = "a round is done";
@@ -11,6 +11,13 @@ const ROUND: &str = "a round is done";
 pub(crate) async fn start(flow: &Flow, claim: &str) {
     flow.run(writer(claim)).await;
     another_round(flow, 0).await;
+}
+
+/// Starts it on a claim of its own, and returns the node that it is on.
+pub(crate) async fn on_new_claim(flow: &Flow) -> Node {
+    flow.claim(Claim::new("data", "orlop-fast", "400Mi")).await;
+    start(flow, "data").await;
+    Node::named(&flow.node("writer").await)
 }
 
 /// Asserts that it still writes, lets it end, and asserts that nothing was ever wrong.

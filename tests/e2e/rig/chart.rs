@@ -7,7 +7,12 @@ use super::{DRIVER, Flow, INSTALLED};
 
 /// Installs this version, or upgrades to it, and returns when all of its pods are ready.
 pub(crate) fn install() {
-    install_from(&root().join("deploy/helm/orlop"), &[]);
+    install_with(&[]);
+}
+
+/// Does so with these options of Helm.
+pub(crate) fn install_with(settings: &[&str]) {
+    install_from(&root().join("deploy/helm/orlop"), settings);
 }
 
 /// Installs the version before this one; `tools/cluster/previous` has built it.

@@ -76,6 +76,10 @@ impl Drop for Hanging {
 // === impl Node ===
 
 impl Node {
+    pub(crate) fn named(name: &str) -> Self {
+        NODES.into_iter().find(|node| node.0 == name).unwrap()
+    }
+
     /// Runs a command on the node, as its root.
     pub(crate) fn run(self, command: &str) -> String {
         tool("inside", &[self.0, "sh", "-c", command])
