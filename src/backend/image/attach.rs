@@ -73,9 +73,13 @@ impl ImagePool {
         if used.is_seen() {
             return Err(in_use(used.to_string()));
         }
-        let store = Arc::clone(&self.store);
-        let path = store.image_path(id);
-        let free = blocking(move || loopdev::detach_image(&path)).await?;
+        let (path, pausing) = (self.store.image_path(id), Arc::clone(&self.pausing));
+        let device = used.device.clone();
+        let free = blocking(move || {
+            pausing.let_go(&device);
+            loopdev::detach_image(&path)
+        });
+        let free = free.await?;
         if free { Ok(Ensured::Made(())) } else { Err(in_use(used.to_string())) }
     }
 

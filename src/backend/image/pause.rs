@@ -6,7 +6,11 @@
 //! it while the volume is frozen: a driver that starts knows what an earlier one has paused.
 //!
 //! Nothing is thawed when the driver ends: the pool would run full without it.
+//!
+//! What is written reaches the pool late, and a freeze writes all of it out at once. So near the reserve writers are
+//! braked: little of what they write may wait in memory.
 
+mod brake;
 mod dirty;
 mod freeze;
 mod watch;
@@ -21,7 +25,8 @@ use super::place::Located;
 use super::settings::Settings;
 use super::store::Store;
 use crate::backend::Hold;
-use crate::sys::blocking;
+use crate::sys::loopdev::LoopDevice;
+use crate::sys::{blocking, writeback};
 use crate::volume::VolumeId;
 
 /// What pauses the volumes of one pool.
@@ -108,6 +113,14 @@ impl Pausing {
             Ok(Box::new(running) as Box<dyn Hold>)
         })
         .await
+    }
+
+    /// Lets a volume's device, which is just going, be like any other for whoever has it next.
+    pub(super) fn let_go(&self, device: &LoopDevice) {
+        let unbound = if self.settings.pauses() { writeback::unbound(device) } else { Ok(()) };
+        if let Err(failure) = unbound {
+            tracing::warn!(%device, cause = %failure.source, "{failure}");
+        }
     }
 
     /// What cannot be thawed keeps its marker, and is said aloud: the pool can be used all the same.
