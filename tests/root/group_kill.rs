@@ -1,52 +1,55 @@
-//! The process is killed at every step of a group's life; the same call to a new driver finishes the job.
+//! The driver is killed at every step of the life of a group snapshot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::csi::v1::group_controller_client::GroupControllerClient;
 use orlop::csi::v1::node_client::NodeClient;
 use orlop::sys::freeze::thaw;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 
-use crate::driver::{connect, text};
-use crate::kill::{assert_clean, clean_up, start, started, wait_for_death};
-use crate::process::Process;
+use crate::driver::text;
+use crate::mortal::{Life, die_at_every_step};
 use crate::requests::{
     MIB, at_least, create, create_block, delete, delete_group, group, publish, stage, unpublish,
     unstage,
 };
-use crate::rig::Ground;
-use crate::support::{in_mount_namespace, mount_at};
+use crate::support::mount_at;
 
 /// A group of a mounted volume and of one that is no device; the steps around it are for it alone.
-const STEPS: [&str; 9] = [
-    "create",
-    "create raw",
-    "stage",
-    "publish",
-    "group",
-    "delete group",
-    "unpublish",
-    "unstage",
-    "delete",
-];
-
-struct Life<'a> {
-    room: &'a Path,
-    process: Option<Process>,
-    channel: Channel,
+struct Grouped {
+    room: PathBuf,
     ids: [String; 2],
     group: v1::VolumeGroupSnapshot,
 }
 
-impl Life<'_> {
-    async fn step(&mut self, step: &str) -> Result<(), Status> {
-        let path = |name: &str| text(&self.room.join(name));
-        let mut c = ControllerClient::new(self.channel.clone());
-        let mut n = NodeClient::new(self.channel.clone());
-        let mut g = GroupControllerClient::new(self.channel.clone());
+impl Life for Grouped {
+    const STEPS: &[&str] = &[
+        "create",
+        "create raw",
+        "stage",
+        "publish",
+        "group",
+        "delete group",
+        "unpublish",
+        "unstage",
+        "delete",
+    ];
+
+    fn begin(room: &Path) -> Self {
+        std::fs::create_dir_all(room.join("staging")).unwrap();
+        let (ids, group) = Default::default();
+        Self { room: room.to_owned(), ids, group }
+    }
+
+    async fn step(&mut self, driver: &Channel, step: &str) -> Result<(), Status> {
+        let room = self.room.clone();
+        let path = |name: &str| text(&room.join(name));
+        let mut c = ControllerClient::new(driver.clone());
+        let mut n = NodeClient::new(driver.clone());
+        let mut g = GroupControllerClient::new(driver.clone());
         let [volume, raw] = self.ids.clone();
         match step {
             "create" => {
@@ -88,7 +91,9 @@ impl Life<'_> {
         }
         Ok(())
     }
+}
 
+impl Grouped {
     /// Asserts that both members are there, and that the volume goes on.
     fn is_whole(&self) {
         let kept = std::fs::read_dir(self.room.join("pool/snapshots")).unwrap().count();
@@ -97,54 +102,10 @@ impl Life<'_> {
         assert!(!thaw(&mount_at(&target)).unwrap());
         std::fs::write(target.join("words"), "written").unwrap();
     }
-
-    /// Makes the call, and again to a new driver when the old one dies over it.
-    async fn survive(&mut self, step: &str, kill: u32) {
-        let Err(status) = self.step(step).await else { return };
-        let dead = wait_for_death(self.process.take().unwrap()).await;
-        assert!(dead, "{step} with a kill at step {kill}: {status:?}");
-        let process = start(self.room, &[]);
-        self.channel = connect(process.socket.clone()).await;
-        self.process = Some(process);
-        while let Err(status) = self.step(step).await {
-            let wait = status.code() == Code::Aborted;
-            assert!(wait, "{step} again after a kill at step {kill}: {status:?}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    }
-}
-
-/// Lives a whole life whose driver dies at the step, and returns whether it died.
-async fn live(room: &Path, kill: u32) -> bool {
-    std::fs::create_dir_all(room.join("staging")).unwrap();
-    let (process, channel) = started(room, kill).await;
-    let (ids, group) = Default::default();
-    let mut life = Life { room, process: Some(process), channel, ids, group };
-    for step in STEPS {
-        life.survive(step, kill).await;
-    }
-    let ended = life.process.take().unwrap().stop();
-    let died = std::fs::read_to_string(room.join("log")).unwrap().contains("ending here");
-    assert!(ended.success() || died, "{ended}");
-    clean_up(room);
-    std::fs::remove_file(room.join("log")).unwrap();
-    died
 }
 
 /// > A driver that is killed at any step leaves the whole group or nothing of it.
 #[test]
 fn a_group_is_whole_or_gone_after_a_kill_at_any_step() {
-    in_mount_namespace();
-    let ground = Ground::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut reached = 0;
-    for kill in 1.. {
-        let died = runtime.block_on(live(ground.path(), kill));
-        assert_clean(ground.path(), kill);
-        if !died {
-            break;
-        }
-        reached = kill;
-    }
-    assert!(reached > 40, "only {reached} steps in a whole life");
+    die_at_every_step::<Grouped>(40);
 }

@@ -119,6 +119,7 @@ mod life;
 mod limits;
 mod metrics;
 mod model;
+mod mortal;
 mod never_wrong;
 mod operations;
 #[cfg(test)]
