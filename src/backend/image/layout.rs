@@ -67,8 +67,8 @@ impl Kept for GroupId {
 }
 
 /// Returns a name in the trash that nothing had before: an id can be created and deleted again and again.
-pub(super) fn grave<Id: Kept>(id: &Id) -> String {
-    format!("{id}.{}", Uuid::new_v4().simple())
+pub(super) fn grave(name: impl fmt::Display) -> String {
+    format!("{name}.{}", Uuid::new_v4().simple())
 }
 
 /// Says whether the name in the trash is one that `id` was given.

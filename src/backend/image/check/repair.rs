@@ -5,8 +5,6 @@
 
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use super::orphan::{Act, Repair};
 use super::{Checked, Fault, Ground};
 use crate::backend::image::copy::Pending;
@@ -122,8 +120,7 @@ fn carry_out(root: &Dir, repair: &Repair) -> Result<()> {
         }
         Act::Trash { inside, .. } => {
             let trash = root.open_dir(layout::TRASH)?;
-            let entry = repair.entry.to_string_lossy();
-            let grave = format!("{entry}.{}", Uuid::new_v4().simple());
+            let grave = layout::grave(repair.entry.display());
             let from = match inside {
                 Some(_) => &parent.open_dir(&repair.entry)?,
                 None => &parent,
