@@ -5,6 +5,7 @@
 //! host is ever removed or changed.
 
 mod denied;
+mod places;
 mod reach;
 mod wish;
 
@@ -14,9 +15,11 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 use super::{InlineId, InlineVolume, Kept, Kind, Made};
-use crate::error::{Error, Result};
-use crate::sys::beneath::Dir;
+use crate::error::{Error, Meaning, Result};
+use crate::sys::Failure;
+use crate::sys::beneath::{Dir, Follow};
 use crate::sys::mount::{self, MountOptions, Reach};
+use crate::sys::mountinfo::Picture;
 use crate::volume::Condition;
 
 use denied::Denied;
@@ -38,6 +41,9 @@ pub struct Prefix {
     /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
     pub follow_symlinks: bool,
 }
+
+/// How often a look at the mounts is taken that changed while it was.
+const LOOKS: u32 = 64;
 
 /// What makes them.
 #[derive(Debug)]
@@ -63,24 +69,53 @@ impl HostPath {
         Ok(Self { prefixes, denied })
     }
 
-    /// Opens what is wanted, and makes a mount of it.
-    fn mount(&self, wish: &Wish<'_>) -> Result<OwnedFd> {
-        let prefix = Dir::open(&wish.prefix.path).map_err(|why| Error::Unfit {
+    /// Opens the prefix. The admin may have put links on the way to it; but in a prefix, pods can.
+    fn open(&self, wish: &Wish<'_>) -> Result<Dir> {
+        let path = &wish.prefix.path;
+        let around = self.prefixes.iter().map(|prefix| &prefix.path);
+        let outermost = around.filter(|around| path.starts_with(around));
+        let outermost = outermost.min_by_key(|around| around.as_os_str().len()).unwrap_or(path);
+        let absent = |why: Failure| Error::Unfit {
             reason: format!("hostPath {} doesn't exist", wish.path.display()),
             source: Some(why.into()),
-        })?;
+        };
+        let outermost_dir = Dir::open(outermost).map_err(absent)?;
+        match path.strip_prefix(outermost) {
+            Ok(below) if !below.as_os_str().is_empty() => {
+                let found = outermost_dir.reach(below, Follow::Nothing);
+                found.and_then(Dir::of_opened).map_err(|why| reach::refused(path, why))
+            }
+            _ => Ok(outermost_dir),
+        }
+    }
+
+    /// Opens what is wanted, and makes a mount of it.
+    fn mount(&self, wish: &Wish<'_>) -> Result<OwnedFd> {
+        let prefix = self.open(wish)?;
         self.denied.check(&prefix)?;
         let found = reach::reach(&prefix, wish)?;
         let kind = wish.checked(&found)?;
-        self.denied.check_is_none(&found)?;
         let mut flags = vec!["nosuid".to_owned()];
         if !kind.is_device() {
             flags.push("nodev".to_owned());
         }
         let options = MountOptions { read_only: wish.read_only, flags };
-        let reach = if wish.recursive { Reach::Recursive } else { Reach::Alone };
-        let mount = mount::cloned(found, &options, reach);
-        mount.map_err(|why| Error::internal("make a part of the host visible to a pod", why))
+        self.copied(&found, &options, if wish.recursive { Reach::Recursive } else { Reach::Alone })
+    }
+
+    /// Makes the mount. What is checked is what it shows: nothing was mounted between the one and the other.
+    fn copied(&self, found: &OwnedFd, options: &MountOptions, reach: Reach) -> Result<OwnedFd> {
+        let not_made = |why| Error::internal("make a part of the host visible to a pod", why);
+        for _ in 0..LOOKS {
+            let picture = Picture::take().map_err(not_made)?;
+            self.denied.check_shown(found, reach, picture.table())?;
+            let mount = mount::cloned(found, options, reach).map_err(not_made)?;
+            if picture.is_present().map_err(not_made)? {
+                return Ok(mount);
+            }
+        }
+        let sentence = "the mounts of this node change all the time; it is tried again".to_owned();
+        Err(Error::Told { meaning: Meaning::Pending, sentence })
     }
 }
 

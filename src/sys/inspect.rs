@@ -42,6 +42,13 @@ pub fn look(at: impl AsFd) -> Result<Seen> {
     })
 }
 
+/// Returns the number of the mount that the descriptor refers to something in, as in the kernel's list of mounts.
+pub fn mount_number(at: impl AsFd) -> Result<u64> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT;
+    let found = rustix::fs::statx(at, "", flags, StatxFlags::MNT_ID);
+    Ok(found.doing(|| "ask for the mount of an open file")?.stx_mnt_id)
+}
+
 /// Says whether nothing could be lost if the mount went away under whoever uses it: it takes no writes, or is in
 /// memory only.
 pub fn has_nothing_to_lose(at: impl AsFd) -> Result<bool> {

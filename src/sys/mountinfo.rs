@@ -5,12 +5,14 @@
 
 mod escape;
 mod options;
+mod picture;
 mod row;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use options::Options;
+pub use picture::Picture;
 pub use row::Row;
 
 use super::device::DeviceNumber;

@@ -1,13 +1,17 @@
 //! What no pod gets, whatever the config says: whoever has it has the node.
 //!
-//! A directory has many names (links, bind mounts), so it is known by its device and inode as well as by its path.
+//! A directory has many names (links, bind mounts), so it is known by its device and inode as well as by its path, and
+//! by where it is in its file system: a bind mount of a directory deep in it has neither.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
+use super::places::Place;
 use crate::error::{Error, Result};
 use crate::sys::beneath::Dir;
-use crate::sys::inspect::look;
+use crate::sys::inspect::{look, mount_number};
+use crate::sys::mount::Reach;
+use crate::sys::mountinfo::MountTable;
 
 /// Directories that are denied, with all that is in them.
 #[derive(Debug)]
@@ -29,13 +33,19 @@ impl Denied {
         let path = prefix.real_path().map_err(not_read)?;
         let number = number_of(prefix).map_err(not_read)?;
         let above = numbers_above(&path);
+        let table = MountTable::read().map_err(not_read)?;
+        let place = Place::of(&table, &path);
         for denied in &self.0 {
             // One that this node does not have leads nowhere.
             let Some((real, its_number)) = known(denied) else { continue };
             let overlaps = real.starts_with(&path)
                 || path.starts_with(&real)
                 || its_number.is_some_and(|number| above.contains(&number))
-                || numbers_above(&real).contains(&number);
+                || numbers_above(&real).contains(&number)
+                || place
+                    .as_ref()
+                    .zip(Place::of(&table, &real))
+                    .is_some_and(|(a, b)| a.overlaps(&b));
             if overlaps {
                 let (prefix, denied) = (path.display(), denied.display());
                 return Err(Error::forbidden(format!(
@@ -46,19 +56,41 @@ impl Denied {
         Ok(())
     }
 
-    /// Refuses what is one of them under another name.
-    pub(super) fn check_is_none(&self, found: impl AsFd) -> Result<()> {
+    /// Refuses what is one of them, or a part of one, under another name: itself, or where it is shown with all that is
+    /// mounted in it, one of those mounts of the table.
+    pub(super) fn check_shown(
+        &self,
+        found: impl AsFd,
+        reach: Reach,
+        table: &MountTable,
+    ) -> Result<()> {
         let not_read = |why| Error::internal("look at a part of the host", why);
-        let number = number_of(found).map_err(not_read)?;
-        let is_it = |denied: &&PathBuf| {
-            Dir::open(denied).and_then(number_of).is_ok_and(|its_number| its_number == number)
-        };
-        match self.0.iter().find(is_it) {
-            Some(denied) => {
-                Err(Error::forbidden(format!("it is {}, which no config allows", denied.display())))
-            }
-            None => Ok(()),
+        let number = number_of(&found).map_err(not_read)?;
+        let link = format!("/proc/thread-self/fd/{}", found.as_fd().as_raw_fd());
+        let path = std::fs::read_link(link);
+        let path = path.map_err(|why| Error::internal("look at a part of the host", why))?;
+        let mount = mount_number(&found).map_err(not_read)?;
+        let place = Place::in_mount(table, mount, &path);
+        let mut shown =
+            vec![place.ok_or_else(|| {
+                Error::unfit(format!("{} was unmounted just now", path.display()))
+            })?];
+        if reach == Reach::Recursive {
+            shown.extend(Place::below(table, mount, &path));
         }
+        for denied in &self.0 {
+            let Some((real, its_number)) = known(denied) else { continue };
+            let place = Place::of(table, &real);
+            let is_shown =
+                shown.iter().any(|one| place.as_ref().is_some_and(|it| one.overlaps(it)));
+            if its_number == Some(number) || is_shown {
+                let (path, denied) = (path.display(), denied.display());
+                return Err(Error::forbidden(format!(
+                    "{path} shows {denied} or a part of it, which no config allows"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

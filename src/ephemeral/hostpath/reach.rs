@@ -80,7 +80,7 @@ fn absent(path: &Path, why: Failure) -> Error {
     Error::Unfit { reason, source: Some(why.into()) }
 }
 
-fn refused(path: &Path, why: Failure) -> Error {
+pub(super) fn refused(path: &Path, why: Failure) -> Error {
     let path = path.display();
     let reason = match why.errno() {
         Some(Errno::LOOP) => format!("hostPath {path} leads over a link, which is not followed"),
