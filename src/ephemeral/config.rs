@@ -12,6 +12,7 @@ mod known;
 mod object;
 mod path;
 mod payload;
+mod quoted;
 mod read;
 mod show;
 mod token;
@@ -216,7 +217,8 @@ impl Shared {
         asked: &'a Asked,
         token: Option<&'a Token>,
     ) -> Reader<'a> {
-        Reader { api: self.settings.api.as_ref(), token, pod: &volume.pod, asked }
+        let (api, node) = (self.settings.api.as_ref(), self.settings.node.as_str());
+        Reader { api, token, pod: &volume.pod, node, asked }
     }
 
     /// Lets the volume show what its sources have now. After a failure it shows what it did before.

@@ -52,6 +52,8 @@ pub enum Fault {
     RetryAfter(u16, u64),
     Silence,
     Cut,
+    /// Another address, to which the caller is sent.
+    Redirect(&'static str),
 }
 
 type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>>;
@@ -90,6 +92,11 @@ impl StandIn {
         std::fs::write(file, config.to_string()).unwrap();
     }
 
+    /// Returns its URL.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Makes or changes an object, whose fields beside the metadata are those given.
     pub fn put(&self, path: &str, fields: Value) {
         self.put_as(path, "uid-1", fields);
@@ -101,11 +108,21 @@ impl StandIn {
         state.version += 1;
         let name = path.rsplit('/').next().unwrap();
         let version = state.version.to_string();
-        fields["metadata"] = json!({ "name": name, "uid": uid, "resourceVersion": version });
+        let own = json!({ "name": name, "uid": uid, "resourceVersion": version });
+        match fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            Some(metadata) => metadata.extend(own.as_object().unwrap().clone()),
+            None => fields["metadata"] = own,
+        }
         let is_new = state.objects.insert(path.to_owned(), fields.clone()).is_none();
         drop(state);
         let what = if is_new { "ADDED" } else { "MODIFIED" };
         self.tell(path, what, &fields);
+    }
+
+    /// Makes or changes a pod.
+    pub fn put_pod(&self, path: &str, uid: &str, labels: &Value, annotations: &Value) {
+        let metadata = json!({ "labels": labels, "annotations": annotations });
+        self.put_as(path, uid, json!({ "metadata": metadata, "spec": { "containers": [] } }));
     }
 
     pub fn delete(&self, path: &str) {
@@ -172,6 +189,11 @@ impl StandIn {
             Some(Fault::RetryAfter(code, seconds)) => {
                 let mut answer = status(code);
                 answer.headers_mut().insert("retry-after", seconds.into());
+                return Ok(answer);
+            }
+            Some(Fault::Redirect(to)) => {
+                let mut answer = status(307);
+                answer.headers_mut().insert("location", format!("{to}{path}").parse().unwrap());
                 return Ok(answer);
             }
             Some(Fault::Silence) => std::future::pending().await,

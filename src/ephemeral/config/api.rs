@@ -99,6 +99,7 @@ impl Api {
         let object = match wanted.resource {
             Resource::ConfigMap => Object::of_config_map(&body),
             Resource::Secret => Object::of_secret(&body),
+            Resource::Pod => Object::of_pod(&body),
         };
         // What serde says of a mistake may have a piece of the content.
         object.map_err(|_secret| Trouble::later(Strange::Unreadable))

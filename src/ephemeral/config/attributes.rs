@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use kinds::{ConfigMapEntry, ProjectedEntry, SecretEntry};
 pub(super) use scalar::{FileMode, Interval, Key, ObjectName};
 
+/// The longest key of a label: a DNS name, a slash, a name.
+const MOST_OF_MAP_KEY: usize = 317;
+
 /// A kind of object that the API has content of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Resource {
@@ -23,6 +26,8 @@ pub(super) enum Resource {
     ConfigMap,
     /// A secret.
     Secret,
+    /// The pod itself: what of it kubelet does not tell.
+    Pod,
 }
 
 /// How the value of a secret is written that comes with the request: it can be text only.
@@ -50,7 +55,7 @@ pub(super) struct Item {
 }
 
 /// What of a pod can be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PodField {
     /// The pod's name.
     Name,
@@ -62,6 +67,8 @@ pub(super) enum PodField {
     ServiceAccount,
     /// The node that it runs on.
     Node,
+    /// What only the API tells: labels or annotations, all or one of them, by the name in the manifest.
+    OfApi(String),
 }
 
 /// A field of the pod that is shown, and where.
@@ -100,6 +107,8 @@ pub(super) enum Source {
     PodInfo {
         /// Which.
         items: Vec<PodItem>,
+        /// Whether the pod is read, with its own token, for what kubelet does not tell of it.
+        from_api: bool,
     },
     /// A token of the pod's service account.
     Token {
@@ -199,7 +208,10 @@ impl Asked {
 
     /// Says whether an object of the API is among the sources.
     pub(super) fn asks_api(&self) -> bool {
-        self.sources.iter().any(|source| matches!(source, Source::Object { .. }))
+        let asks = |source: &Source| {
+            matches!(source, Source::Object { .. } | Source::PodInfo { from_api: true, .. })
+        };
+        self.sources.iter().any(asks)
     }
 
     fn check_reference(self, has_reference: bool) -> Result<Self> {
@@ -221,27 +233,51 @@ fn wrong(key: &str, reason: &str) -> Error {
 // === impl PodField ===
 
 impl PodField {
-    /// All of them.
-    pub(super) const ALL: [Self; 5] =
+    /// Those that kubelet tells.
+    pub(super) const TOLD: [Self; 5] =
         [Self::Name, Self::Namespace, Self::Uid, Self::ServiceAccount, Self::Node];
 
+    /// Those of the API, of which each entry can be had, too: `metadata.labels['app']`.
+    pub(super) const MAPS: [&'static str; 2] = ["metadata.labels", "metadata.annotations"];
+
     /// Returns its name in the pod's manifest.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(&self) -> &str {
         match self {
             Self::Name => "metadata.name",
             Self::Namespace => "metadata.namespace",
             Self::Uid => "metadata.uid",
             Self::ServiceAccount => "spec.serviceAccountName",
             Self::Node => "spec.nodeName",
+            Self::OfApi(name) => name,
         }
     }
 
-    fn named(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|field| field.name() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            format!("the field {text:?} of a pod is not told to a volume: use one of {known}")
-        })
+    fn named(text: &str, from_api: bool) -> Result<Self, String> {
+        if let Some(told) = Self::TOLD.into_iter().find(|field| field.name() == text) {
+            return Ok(told);
+        }
+        if is_of_map(text) && from_api {
+            return Ok(Self::OfApi(text.to_owned()));
+        }
+        let known = Self::TOLD.each_ref().map(Self::name).join(", ");
+        let maps = Self::MAPS.join(", ");
+        Err(format!(
+            "the field {text:?} of a pod is not told to a volume: use one of {known}, or with \"fromAPI\": true {maps}, or one entry of those, as in metadata.labels['app']"
+        ))
     }
+}
+
+/// Says whether it is a map of the pod's metadata, or one entry of it.
+fn is_of_map(text: &str) -> bool {
+    let is_entry = |rest: &str| {
+        let key = rest.strip_prefix("['").and_then(|rest| rest.strip_suffix("']"));
+        key.is_some_and(|key| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/');
+            !key.is_empty() && key.len() <= MOST_OF_MAP_KEY && key.bytes().all(plain)
+        })
+    };
+    let rest = PodField::MAPS.iter().find_map(|map| text.strip_prefix(map));
+    rest.is_some_and(|rest| rest.is_empty() || is_entry(rest))
 }
 
 // === impl Source ===
@@ -253,7 +289,7 @@ impl Source {
             Self::Object { items, .. } | Self::Reference { items, .. } => {
                 items.iter().map(|item| &item.path).collect()
             }
-            Self::PodInfo { items } => items.iter().map(|item| &item.path).collect(),
+            Self::PodInfo { items, .. } => items.iter().map(|item| &item.path).collect(),
             Self::Token { path, .. } => vec![path],
         }
     }
@@ -267,6 +303,7 @@ impl Resource {
         match self {
             Self::ConfigMap => "configmaps",
             Self::Secret => "secrets",
+            Self::Pod => "pods",
         }
     }
 
@@ -275,6 +312,7 @@ impl Resource {
         match self {
             Self::ConfigMap => "configmap",
             Self::Secret => "secret",
+            Self::Pod => "pod",
         }
     }
 
@@ -283,6 +321,7 @@ impl Resource {
         match self {
             Self::ConfigMap => "configmap references non-existent config key",
             Self::Secret => "references non-existent secret key",
+            Self::Pod => "references non-existent field of the pod",
         }
     }
 }

@@ -40,19 +40,25 @@ pub(super) fn of_reference(
     of_object(&entries, items, optional, Resource::Secret, usual)
 }
 
-/// Returns the files with what a pod is called.
-pub(super) fn of_pod(pod: &Pod, node: &str, items: &[PodItem], usual: FileMode) -> Files {
-    let text = |field| match field {
-        PodField::Name => &pod.name,
-        PodField::Namespace => &pod.namespace,
-        PodField::Uid => &pod.uid,
-        PodField::ServiceAccount => &pod.service_account,
-        PodField::Node => node,
+/// Returns the files with what a pod is called. `entries` is what the API says of it, by the names of fields; of a label
+/// that the pod does not have it says nothing, and the file is empty, as in Kubernetes' own volumes.
+pub(super) fn of_pod(
+    (pod, node): (&Pod, &str),
+    entries: &BTreeMap<String, Content>,
+    items: &[PodItem],
+    usual: FileMode,
+) -> Files {
+    let text = |text: &str| Content::new(text.as_bytes().to_vec());
+    let content = |field: &PodField| match field {
+        PodField::Name => text(&pod.name),
+        PodField::Namespace => text(&pod.namespace),
+        PodField::Uid => text(&pod.uid),
+        PodField::ServiceAccount => text(&pod.service_account),
+        PodField::Node => text(node),
+        PodField::OfApi(name) => entries.get(name).cloned().unwrap_or_default(),
     };
-    let file = |item: &PodItem| {
-        let content = Content::new(text(item.field).as_bytes().to_vec());
-        (item.path.clone(), content, item.mode.unwrap_or(usual))
-    };
+    let file =
+        |item: &PodItem| (item.path.clone(), content(&item.field), item.mode.unwrap_or(usual));
     items.iter().map(file).collect()
 }
 
@@ -183,14 +189,18 @@ mod tests {
         };
         let text = r#"[{"field":"metadata.name","path":"n"},{"field":"metadata.namespace","path":"ns"},
             {"field":"metadata.uid","path":"u","mode":"0400"},{"field":"spec.serviceAccountName","path":"sa"},
-            {"field":"spec.nodeName","path":"node"}]"#;
-        let files = of_pod(&pod, "node-1", &pod_items(text), FileMode::USUAL);
+            {"field":"spec.nodeName","path":"node"},{"field":"metadata.labels['app']","path":"app"},
+            {"field":"metadata.labels['none']","path":"none"}]"#;
+        let entries = entries(&[("metadata.labels['app']", "web")]);
+        let files = of_pod((&pod, "node-1"), &entries, &pod_items(text), FileMode::USUAL);
         let expected = [
             ("n", "web-0", 0o644),
             ("ns", "team-a", 0o644),
             ("u", "uid-1", 0o400),
             ("sa", "reader", 0o644),
             ("node", "node-1", 0o644),
+            ("app", "web", 0o644),
+            ("none", "", 0o644),
         ];
         assert_eq!(told(&files), expected);
     }

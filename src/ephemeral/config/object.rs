@@ -1,4 +1,4 @@
-//! A config map or a secret, as far as a volume needs it.
+//! A config map, a secret or a pod, as far as a volume needs it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use zeroize::Zeroizing;
 
+use super::attributes::PodField;
 use super::payload::Content;
+use super::quoted::listed;
 
 /// Which state of which object.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,6 +60,21 @@ struct Secret {
     data: Option<BTreeMap<String, Base64>>,
 }
 
+#[derive(Deserialize)]
+struct Pod {
+    metadata: PodMetadata,
+}
+
+#[derive(Deserialize)]
+struct PodMetadata {
+    #[serde(flatten)]
+    version: Version,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
 /// A value that is its own bytes.
 struct Text(Content);
 
@@ -98,6 +115,22 @@ impl Object {
             immutable: object.immutable == Some(true),
             entries: entries.collect(),
         })
+    }
+
+    /// Reads a pod: its labels and annotations, all together and each of them, by the names of fields.
+    pub(super) fn of_pod(json: &[u8]) -> serde_json::Result<Self> {
+        let PodMetadata { version, labels, annotations } =
+            serde_json::from_slice::<Pod>(json)?.metadata;
+        let mut entries = BTreeMap::new();
+        for (field, map) in PodField::MAPS.into_iter().zip([labels, annotations]) {
+            let map = map.unwrap_or_default();
+            entries.insert(field.to_owned(), Content::new(listed(&map).into_bytes()));
+            let one = |(key, value): (String, String)| {
+                (format!("{field}['{key}']"), Content::new(value.into_bytes()))
+            };
+            entries.extend(map.into_iter().map(one));
+        }
+        Ok(Self { version, immutable: false, entries })
     }
 }
 
@@ -154,6 +187,26 @@ mod tests {
         let entries: Vec<_> =
             object.entries.iter().map(|(key, value)| (&**key, &***value)).collect();
         assert_eq!(entries, [("a", &b"x\ny"[..]), ("b", &[0, 255])]);
+    }
+
+    #[test]
+    fn a_pod_has_its_labels_and_annotations_by_the_names_of_fields() {
+        let json = br#"{"metadata":{"name":"p","uid":"u","resourceVersion":"7","labels":{"b":"2","app":"web"}},
+            "spec":{"containers":[]}}"#;
+        let object = Object::of_pod(json).unwrap();
+        assert_eq!(object.version, Version::parse(json).unwrap());
+        let entries: Vec<_> = object
+            .entries
+            .iter()
+            .map(|(key, value)| (&**key, std::str::from_utf8(value).unwrap()))
+            .collect();
+        let expected = [
+            ("metadata.annotations", ""),
+            ("metadata.labels", "app=\"web\"\nb=\"2\""),
+            ("metadata.labels['app']", "web"),
+            ("metadata.labels['b']", "2"),
+        ];
+        assert_eq!(entries, expected);
     }
 
     #[test]

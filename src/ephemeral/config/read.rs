@@ -6,9 +6,10 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::api::{Api, Trouble, Wanted};
-use super::attributes::{Asked, Item, ObjectName, OnRevoke, Resource, Source};
+use super::attributes::{Asked, Item, ObjectName, OnRevoke, PodItem, Resource, Source};
 use super::files::{self, Files};
 use super::known::{Part, Seen};
+use super::object::Version;
 use super::token::{Token, Tokens};
 use crate::ephemeral::{InlineVolume, Pod};
 use crate::error::{Error, Meaning, Result};
@@ -43,6 +44,7 @@ pub(super) struct Reader<'a> {
     pub(super) api: Option<&'a Api>,
     pub(super) token: Option<&'a Token>,
     pub(super) pod: &'a Pod,
+    pub(super) node: &'a str,
     pub(super) asked: &'a Asked,
 }
 
@@ -59,11 +61,13 @@ pub(super) fn locals(
     let usual = asked.default_mode;
     let of = |source: &Source| {
         let files = match source {
-            Source::Object { .. } => return Ok(None),
+            Source::Object { .. } | Source::PodInfo { from_api: true, .. } => return Ok(None),
             Source::Reference { items, optional } => {
                 files::of_reference(&volume.secrets, items, *optional, usual)?
             }
-            Source::PodInfo { items } => files::of_pod(&volume.pod, node, items, usual),
+            Source::PodInfo { items, .. } => {
+                files::of_pod((&volume.pod, node), &BTreeMap::new(), items, usual)
+            }
             Source::Token { audience, path } => files::of_token(tokens, audience, path)?,
         };
         Ok(Some((Seen::Local(digest(&files)), files)))
@@ -96,9 +100,8 @@ impl Reader<'_> {
         let mut failures: Vec<(Error, Option<Duration>)> = Vec::new();
         for (index, (source, local)) in self.asked.sources.iter().zip(locals).enumerate() {
             let seen = before.get(index).map(|part| &part.seen);
-            match (source, local) {
-                (Source::Object { resource, name, items, optional }, _) => {
-                    let object = Sought { resource: *resource, name, items, optional: *optional };
+            match (Sought::of(source), local) {
+                (Some(object), _) => {
                     let found = match seen {
                         Some(_) if !due => Ok(Found::Same),
                         seen => self.object(&object, seen, &mut reading.revoked).await,
@@ -134,7 +137,7 @@ impl Reader<'_> {
             Ok(found) => return Ok(found),
             Err(trouble) => trouble,
         };
-        let is_absent = matches!(trouble, Trouble::NotFound) && sought.optional;
+        let is_absent = matches!(trouble, Trouble::NotFound) && sought.is_optional();
         let is_revoked = matches!(trouble, Trouble::NotFound | Trouble::Forbidden);
         if !is_absent {
             let (error, after) = self.told(sought, trouble);
@@ -158,9 +161,13 @@ impl Reader<'_> {
     ) -> Result<Result<Found, Trouble>> {
         let (api, token) = self.way()?;
         let wanted = sought.wanted(self.pod)?;
+        let is_it =
+            |version: &Version| sought.resource() != Resource::Pod || version.uid == self.pod.uid;
         if let Some(Seen::Object { version, .. }) = seen {
             match api.version(&wanted, token).await {
                 Ok(now) if now == *version => return Ok(Ok(Found::Same)),
+                // Another pod that has the name now.
+                Ok(now) if !is_it(&now) => return Ok(Err(Trouble::NotFound)),
                 Ok(_) => {}
                 Err(trouble) => return Ok(Err(trouble)),
             }
@@ -169,13 +176,16 @@ impl Reader<'_> {
             Ok(object) => object,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let files = files::of_object(
-            &object.entries,
-            sought.items,
-            sought.optional,
-            sought.resource,
-            self.asked.default_mode,
-        )?;
+        if !is_it(&object.version) {
+            return Ok(Err(Trouble::NotFound));
+        }
+        let (entries, usual) = (&object.entries, self.asked.default_mode);
+        let files = match sought {
+            Sought::Object { resource, items, optional, .. } => {
+                files::of_object(entries, items, *optional, *resource, usual)?
+            }
+            Sought::Pod { items } => files::of_pod((self.pod, self.node), entries, items, usual),
+        };
         let seen = Seen::Object { version: object.version, immutable: object.immutable };
         Ok(Ok(Found::Files(seen, files)))
     }
@@ -192,8 +202,8 @@ impl Reader<'_> {
 
     /// Says it to the user: who may not do what with which object, and what helps.
     fn told(&self, sought: &Sought<'_>, trouble: Trouble) -> (Error, Option<Duration>) {
-        let (word, plural, name) =
-            (sought.resource.word(), sought.resource.plural(), sought.name.as_str());
+        let resource = sought.resource();
+        let (word, plural, name) = (resource.word(), resource.plural(), sought.name(self.pod));
         let account = format!("{}/{}", self.pod.namespace, self.pod.service_account);
         match trouble {
             Trouble::NotFound => (Error::unfit(format!("{word} {name:?} not found")), None),
@@ -224,27 +234,58 @@ impl Reader<'_> {
 }
 
 /// An object that a source is of.
-struct Sought<'a> {
-    resource: Resource,
-    name: &'a ObjectName,
-    items: &'a [Item],
-    optional: bool,
+enum Sought<'a> {
+    Object { resource: Resource, name: &'a ObjectName, items: &'a [Item], optional: bool },
+    Pod { items: &'a [PodItem] },
 }
 
-impl Sought<'_> {
+impl<'a> Sought<'a> {
+    fn of(source: &'a Source) -> Option<Self> {
+        match source {
+            Source::Object { resource, name, items, optional } => {
+                Some(Self::Object { resource: *resource, name, items, optional: *optional })
+            }
+            Source::PodInfo { items, from_api: true } => Some(Self::Pod { items }),
+            Source::PodInfo { from_api: false, .. }
+            | Source::Reference { .. }
+            | Source::Token { .. } => None,
+        }
+    }
+
+    fn resource(&self) -> Resource {
+        match self {
+            Self::Object { resource, .. } => *resource,
+            Self::Pod { .. } => Resource::Pod,
+        }
+    }
+
+    fn name<'n>(&'n self, pod: &'n Pod) -> &'n str {
+        match self {
+            Self::Object { name, .. } => name.as_str(),
+            Self::Pod { .. } => &pod.name,
+        }
+    }
+
+    fn is_optional(&self) -> bool {
+        matches!(self, Self::Object { optional: true, .. })
+    }
+
+    /// Returns where the object is, in the pod's namespace.
     fn wanted(&self, pod: &Pod) -> Result<Wanted> {
-        wanted(pod, self.resource, self.name)
+        // Both become pieces of a path, whoever wrote them.
+        let piece = |text: &str, reason| {
+            let parsed: Result<ObjectName, String> = text.parse();
+            parsed.map_err(|_text| Error::invalid("volume_context", reason))
+        };
+        let namespace = piece(&pod.namespace, "the pod's namespace is none")?;
+        let name = piece(self.name(pod), "the pod's name is none")?;
+        Ok(Wanted { resource: self.resource(), namespace, name })
     }
 }
 
-/// Returns where an object of the pod's namespace is.
-pub(super) fn wanted(pod: &Pod, resource: Resource, name: &ObjectName) -> Result<Wanted> {
-    // It becomes a piece of a path, whoever wrote it.
-    let namespace: ObjectName = pod
-        .namespace
-        .parse()
-        .map_err(|_text| Error::invalid("volume_context", "the pod's namespace is none"))?;
-    Ok(Wanted { resource, namespace, name: name.clone() })
+/// Returns where the object of a source is; nothing where it is of none.
+pub(super) fn wanted(pod: &Pod, source: &Source) -> Option<Result<Wanted>> {
+    Sought::of(source).map(|sought| sought.wanted(pod))
 }
 
 // === impl Failed ===

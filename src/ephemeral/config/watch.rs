@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::api::{Event, Trouble};
-use super::attributes::{Asked, Source};
+use super::attributes::Asked;
 use super::known::{Seen, Volume};
 use super::read::{Reader, wanted};
 use super::token::Token;
@@ -189,10 +189,8 @@ impl Job {
         drop(volume);
         let mut events = Events::new();
         for (index, source) in self.asked.sources.iter().enumerate() {
-            let Source::Object { resource, name, .. } = source else { continue };
-            let Ok(wanted) = wanted(&self.pod, *resource, name) else {
-                return Err(Trouble::NotFound);
-            };
+            let Some(wanted) = wanted(&self.pod, source) else { continue };
+            let Ok(wanted) = wanted else { return Err(Trouble::NotFound) };
             let stream = api.watch(&wanted, &self.token, length).await?;
             let ended = once(std::future::ready((index, None)));
             events.push(stream.map(move |event| (index, Some(event))).chain(ended).boxed());
@@ -231,6 +229,7 @@ impl Job {
             api: shared.settings.api.as_ref(),
             token: Some(&self.token),
             pod: &self.pod,
+            node: &shared.settings.node,
             asked: &self.asked,
         };
         let locals = self.asked.sources.iter().map(|_| None).collect();

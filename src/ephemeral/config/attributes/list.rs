@@ -56,6 +56,8 @@ pub(super) struct SecretEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct PodInfoEntry {
     items: Vec<PodItemEntry>,
+    #[serde(default, rename = "fromAPI")]
+    from_api: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,14 +152,14 @@ impl SecretEntry {
 impl PodInfoEntry {
     fn check(self) -> Result<Source, String> {
         let items = self.items.into_iter().map(|entry| {
-            let field = PodField::named(&entry.field)?;
+            let field = PodField::named(&entry.field, self.from_api)?;
             Ok(PodItem { field, path: entry.path, mode: entry.mode })
         });
         let items: Vec<PodItem> = items.collect::<Result<_, String>>()?;
         if items.is_empty() {
             Err("podInfo needs items".to_owned())
         } else {
-            Ok(Source::PodInfo { items })
+            Ok(Source::PodInfo { items, from_api: self.from_api })
         }
     }
 }

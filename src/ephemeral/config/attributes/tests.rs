@@ -25,9 +25,9 @@ pub(in crate::ephemeral::config) fn items(json: &str) -> Vec<Item> {
 
 /// Returns items of a pod for the tests of others.
 pub(in crate::ephemeral::config) fn pod_items(json: &str) -> Vec<PodItem> {
-    let source = format!(r#"[{{"podInfo":{{"items":{json}}}}}]"#);
+    let source = format!(r#"[{{"podInfo":{{"fromAPI":true,"items":{json}}}}}]"#);
     let sources = list::sources(serde_json::from_str(&source).unwrap()).unwrap();
-    let [Source::PodInfo { items }] = &*sources else { panic!() };
+    let [Source::PodInfo { items, .. }] = &*sources else { panic!() };
     items.clone()
 }
 
@@ -181,6 +181,23 @@ fn case_113_a_field_that_a_volume_is_not_told_is_refused() {
     let sources = r#"[{"podInfo":{"items":[{"field":"metadata.labels","path":"labels"}]}}]"#;
     let text = refused(&[("kind", "projected"), ("sources", sources)]);
     assert!(text.contains("\"metadata.labels\"") && text.contains("spec.nodeName"), "{text}");
+    for (field, is_one) in [
+        ("metadata.labels", true),
+        ("metadata.annotations['a.example/b_c']", true),
+        ("metadata.labels['']", false),
+        ("metadata.labels['a'", false),
+        ("metadata.labels['a']['b']", false),
+        ("metadata.labels['../x y']", false),
+        ("metadata.labelsx", false),
+        ("status.podIP", false),
+    ] {
+        let sources = format!(
+            r#"[{{"podInfo":{{"fromAPI":true,"items":[{{"field":"{field}","path":"f"}}]}}}}]"#
+        );
+        let parsed = parse(&[("kind", "projected"), ("sources", &sources)]);
+        assert_eq!(parsed.is_ok(), is_one, "{field}: {parsed:?}");
+        assert_eq!(parsed.is_ok_and(|asked| asked.asks_api()), is_one);
+    }
 }
 
 #[test]
