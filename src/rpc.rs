@@ -2,6 +2,7 @@
 
 mod calls;
 mod layer;
+mod masked;
 mod method;
 mod outcome;
 mod patience;
@@ -12,6 +13,7 @@ mod unread;
 
 pub use calls::{Calls, Running};
 pub use layer::{CallsLayer, Surrounded};
+pub use masked::Masked;
 pub use method::Method;
 pub use status::{answer, carry};
 pub use tally::Tally;

@@ -174,7 +174,7 @@ impl Setup {
     ) -> Result<ExitCode, Failure> {
         let (locks, stop) = (Locks::default(), CancellationToken::new());
         // Only now: whoever can connect is answered. And the sockets of the volumes last: who finds them finds all.
-        let mut served = inline::open(&self, &locks).await?;
+        let mut served = inline::open(&self, &locks, &calls).await?;
         let (csi, admin) =
             (Socket::listen(&self.endpoint).await?, Socket::listen(&self.admin).await?);
         let pools = opened.pools.clone();

@@ -119,6 +119,7 @@ pub(super) struct RolesEntry {
     pub(super) scratch: ScratchRoleEntry,
     pub(super) config: ConfigRoleEntry,
     pub(super) hostpath: HostPathRoleEntry,
+    pub(super) any_volume_id: bool,
 }
 
 /// A role with nothing but a socket.

@@ -21,6 +21,8 @@ pub struct Roles {
     pub config: ConfigRole,
     /// Inline hostPath.
     pub hostpath: HostPathRole,
+    /// Whether an inline volume may be called by an id that kubelet does not give.
+    pub any_volume_id: bool,
 }
 
 /// The role of inline emptyDirs.
@@ -124,6 +126,7 @@ impl Roles {
             scratch: ScratchRole::check(entry.scratch)?,
             config: ConfigRole::check(entry.config)?,
             hostpath: HostPathRole::check(entry.hostpath)?,
+            any_volume_id: entry.any_volume_id,
         })
     }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::record::Records;
 use super::target::Users;
 use super::{Kind, Role};
 use crate::error::{Error, Result};
 use crate::locks::Locks;
+use crate::rpc::Masked;
 use crate::sys::beneath::Dir;
 
 /// What a role is served with.
@@ -29,6 +29,10 @@ pub struct Settings {
     /// Whether an error of a publish that is none (the volume is there already) is told to kubelet. Those before 1.34
     /// take it for the end of the volume, and remove it under the running pod.
     pub tells_republish_errors: bool,
+    /// Whether a volume may be called by an id that kubelet does not give.
+    pub takes_any_id: bool,
+    /// Counts the errors that kubelet is not told.
+    pub masked: Masked,
 }
 
 /// A role with all that it needs.
@@ -36,7 +40,6 @@ pub struct Settings {
 pub(super) struct Frame {
     pub(super) settings: Settings,
     pub(super) records: Records,
-    masked: AtomicU64,
 }
 
 /// The directory of kubelet, open, and the names by which it is known.
@@ -57,7 +60,9 @@ impl Frame {
                 settings.kind.recall(&id, &record.kept);
             }
         }
-        Ok(Self { settings, records, masked: AtomicU64::new(0) })
+        // A counter that is not there cannot be told from one that nobody has.
+        settings.masked.begin(settings.role.as_str());
+        Ok(Self { settings, records })
     }
 
     /// Opens the directory of kubelet. A link in its place is followed: the admin has put it there.
@@ -81,7 +86,7 @@ impl Frame {
 
     /// Counts an error that kubelet is not told.
     pub(super) fn mask(&self, error: &Error) {
-        let number = self.masked.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.settings.masked.count(self.settings.role.as_str());
         tracing::warn!(
             why = error.sentence(),
             number,
@@ -91,6 +96,6 @@ impl Frame {
 
     /// Returns how many errors kubelet was not told.
     pub(super) fn masked(&self) -> u64 {
-        self.masked.load(Ordering::Relaxed)
+        self.settings.masked.of(self.settings.role.as_str())
     }
 }

@@ -21,11 +21,16 @@ pub(super) async fn publish(
     request: v1::NodePublishVolumeRequest,
 ) -> Result<v1::NodePublishVolumeResponse> {
     let kubelet = frame.kubelet()?;
-    let wish = Wish::parse(frame.settings.role, &names(&kubelet), request)?;
+    let settings = &frame.settings;
+    let wish = Wish::parse(settings.role, &names(&kubelet), settings.takes_any_id, request)?;
     let id = &wish.volume.id;
     record_volume(id);
     let _guard = frame.settings.locks.try_lock(id)?;
     let record = frame.records.get(id)?;
+    if record.as_ref().is_some_and(|record| !record.is_of(wish.target.pod())) {
+        let how = "for another pod".to_owned();
+        return Err(Error::Differs { what: Noun::Volume, id: id.to_string(), how });
+    }
     if record.as_ref().is_some_and(|record| record.digest != wish.digest) {
         let how = "with other attributes".to_owned();
         return Err(Error::Differs { what: Noun::Volume, id: id.to_string(), how });
@@ -52,14 +57,14 @@ pub(super) async fn unpublish(
     if request.target_path.is_empty() {
         return Err(Error::invalid("target_path", "is required"));
     }
+    let takes_any = frame.settings.takes_any_id;
     // What is none of our ids was never published.
-    let Some(id) = id else { return Ok(v1::NodeUnpublishVolumeResponse {}) };
+    if id.is_none() && !takes_any {
+        return Ok(v1::NodeUnpublishVolumeResponse {});
+    }
     let kubelet = frame.kubelet()?;
     let path = TargetPath::parse(&names(&kubelet), &request.target_path)?;
-    if path.id() != id {
-        let reason = "is not the one that kubelet gives to the pod's volume at target_path";
-        return Err(Error::invalid("volume_id", reason));
-    }
+    let id = path.checked_id(id.as_ref(), takes_any)?;
     record_volume(&id);
     let _guard = frame.settings.locks.try_lock(&id)?;
     let record = frame.records.get(&id)?;
@@ -68,6 +73,10 @@ pub(super) async fn unpublish(
         fault::point("inline target unmounted");
         target.remove()?;
         fault::point("inline target removed");
+    }
+    if record.as_ref().is_some_and(|record| !record.is_of(path.pod())) {
+        // What is written down, and what there is of it, is another pod's.
+        return Ok(v1::NodeUnpublishVolumeResponse {});
     }
     remove(frame, &id, record.map(|record| record.kept).as_ref()).await?;
     Ok(v1::NodeUnpublishVolumeResponse {})

@@ -25,6 +25,10 @@ pub(super) struct Record {
     /// For whoever looks into the file.
     namespace: String,
     pod: String,
+    /// The pod's uid. A volume's id is a digest of this and of the volume's name, one after the other: where one ends and
+    /// the other begins, the id does not say.
+    #[serde(default)]
+    uid: String,
     kind: String,
     /// Of what was asked for.
     pub(super) digest: String,
@@ -50,11 +54,17 @@ impl Record {
             format: FORMAT,
             namespace: volume.pod.namespace.clone(),
             pod: volume.pod.name.clone(),
+            uid: volume.pod.uid.clone(),
             kind: volume.kind.to_string(),
             digest,
             kept,
             mounted: None,
         }
+    }
+
+    /// Says whether the volume is of this pod; of a record of the first version nobody knows.
+    pub(super) fn is_of(&self, pod_uid: &str) -> bool {
+        self.uid.is_empty() || self.uid == pod_uid
     }
 }
 

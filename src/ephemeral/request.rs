@@ -33,10 +33,12 @@ pub(super) struct Wish {
 // === impl Wish ===
 
 impl Wish {
-    /// Parses the request; `roots` are the paths by which kubelet's directory is known.
+    /// Parses the request; `roots` are the paths by which kubelet's directory is known, and `takes_any_id` says whether
+    /// the id may be one that kubelet does not give.
     pub(super) fn parse(
         role: Role,
         roots: &[&std::path::Path],
+        takes_any_id: bool,
         request: v1::NodePublishVolumeRequest,
     ) -> Result<Self> {
         let id = required_id(&request.volume_id)?;
@@ -53,10 +55,7 @@ impl Wish {
             let reason = format!("is not below the pod {}, whose volume this is", pod.uid);
             return Err(Error::invalid("target_path", reason));
         }
-        if id.as_ref() != Some(&target.id()) {
-            let reason = "is not the one that kubelet gives to the pod's volume at target_path";
-            return Err(Error::invalid("volume_id", reason));
-        }
+        let id = target.checked_id(id.as_ref(), takes_any_id)?;
         let tokens_in_context = context.0.remove(TOKENS).map(Into::into);
         let kind = context.kind(role)?;
         let attributes = context.attributes()?;
@@ -73,7 +72,7 @@ impl Wish {
         let others = others.into_iter().map(|(key, value)| (key.to_owned(), value));
         let digest = all.chain(others).collect::<Attributes>().digest();
         let volume = InlineVolume {
-            id: target.id(),
+            id,
             kind,
             pod,
             attributes,

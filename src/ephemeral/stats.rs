@@ -30,7 +30,7 @@ pub(super) async fn stats(
     if request.volume_path.is_empty() {
         return Err(Error::invalid("volume_path", "is required"));
     }
-    let id = id.ok_or_else(|| Error::no_volume(&request.volume_id))?;
+    let id = named(frame, id, &request.volume_id, &request.volume_path)?;
     record_volume(&id);
     let peer = format!("volume {id}");
     let question = {
@@ -48,13 +48,24 @@ pub(super) fn health_of(
     request: &v1::NodeGetVolumeHealthRequest,
 ) -> Result<v1::NodeGetVolumeHealthResponse> {
     let id = required_id(&request.volume_id)?;
-    let id = id.ok_or_else(|| Error::no_volume(&request.volume_id))?;
+    let id = named(frame, id, &request.volume_id, &request.volume_publish_path)?;
     record_volume(&id);
     if frame.records.get(&id)?.is_none() {
         return Err(Error::no_volume(&id));
     }
     let volume_health = Some(health::to_csi(&id, frame.settings.kind.health(&id)));
     Ok(v1::NodeGetVolumeHealthResponse { volume_health })
+}
+
+/// Returns the id of the volume that is meant. Where any id may be named, the path says which volume that is.
+fn named(frame: &Frame, id: Option<InlineId>, text: &str, path: &str) -> Result<InlineId> {
+    if !frame.settings.takes_any_id {
+        return id.ok_or_else(|| Error::no_volume(text));
+    }
+    let kubelet = frame.kubelet()?;
+    let names = kubelet.names.each_ref().map(std::path::PathBuf::as_path);
+    let path = TargetPath::parse(&names, path).ok();
+    path.map(|path| path.id()).or(id).ok_or_else(|| Error::no_volume(text))
 }
 
 fn of_volume(frame: &Frame, id: &InlineId, path: &str) -> Result<Vec<VolumeUsage>> {

@@ -110,6 +110,16 @@ impl TargetPath {
     pub(super) fn id(&self) -> InlineId {
         InlineId::of(&self.pod, &self.volume)
     }
+
+    /// Returns that id if it is the one that was named, or if any may be named: which volume it is, the path says.
+    pub(super) fn checked_id(&self, named: Option<&InlineId>, takes_any: bool) -> Result<InlineId> {
+        let id = self.id();
+        if takes_any || named == Some(&id) {
+            return Ok(id);
+        }
+        let reason = "is not the one that kubelet gives to the pod's volume at target_path";
+        Err(Error::invalid("volume_id", reason))
+    }
 }
 
 // === impl Target ===

@@ -73,6 +73,7 @@ impl Page {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
         self.calls.tally().register(&mut registry);
+        self.calls.masked().register(&mut registry);
         register_running(&self.calls, &mut registry);
         registry.register_collector(Box::new(pools));
         let mut text = String::new();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use super::Tally;
+use super::{Masked, Tally};
 
 /// The calls that are running now; clones are the same table.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,7 @@ pub struct Calls {
     running: Arc<Mutex<BTreeMap<u64, Running>>>,
     next: Arc<AtomicU64>,
     tally: Tally,
+    masked: Masked,
 }
 
 /// A call that is running.
@@ -49,6 +50,11 @@ impl Calls {
     /// Returns the tally of the calls that ended.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Returns the count of the errors that callers were not told.
+    pub fn masked(&self) -> &Masked {
+        &self.masked
     }
 
     /// Waits until no call is running. Only sensible when no new one can come.

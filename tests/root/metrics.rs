@@ -21,10 +21,10 @@ fn scrape() -> Scrape {
     in_mount_namespace();
     let ground = Ground::new();
     let config = |more: &str| {
-        let pool = ground.path().join("pool");
+        let room = ground.path().display();
         format!(
-            "pools: [{{name: p, kind: image, path: {}{more}}}]\nmetrics: {{address: '127.0.0.1:0'}}\n",
-            pool.display()
+            "pools: [{{name: p, kind: image, path: {room}/pool{more}}}]\nmetrics: {{address: '127.0.0.1:0'}}\n\
+             roles: {{scratch: {{endpoint: {room}/scratch.sock}}}}\n"
         )
     };
     let driver = Process::start(ground.path(), &config(""), &[]);

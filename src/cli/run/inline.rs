@@ -15,6 +15,7 @@ use crate::csi::v1::identity_server::IdentityServer;
 use crate::csi::v1::node_server::NodeServer;
 use crate::ephemeral::{Inline, Kind, Role, Settings, config, scratch};
 use crate::locks::Locks;
+use crate::rpc::Calls;
 use crate::server::Socket;
 
 /// The directory of emptyDirs, where the config names none.
@@ -43,7 +44,11 @@ fn served(setup: &Setup) -> Vec<(Role, &Endpoint)> {
 }
 
 /// Opens what the roles have, and listens: on a socket for each, and on another by which kubelet hears of it.
-pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Routes)>, Failure> {
+pub(super) async fn open(
+    setup: &Setup,
+    locks: &Locks,
+    calls: &Calls,
+) -> Result<Vec<(Socket, Routes)>, Failure> {
     let mut all = Vec::new();
     for (role, endpoint) in served(setup) {
         let inline = Inline::start(Settings {
@@ -55,6 +60,8 @@ pub(super) async fn open(setup: &Setup, locks: &Locks) -> Result<Vec<(Socket, Ro
             node: setup.node.to_string(),
             // Nothing of the other roles is ever brought up to date.
             tells_republish_errors: setup.config.roles.config.tell_republish_errors,
+            takes_any_id: setup.config.roles.any_volume_id,
+            masked: calls.masked().clone(),
         });
         let inline = inline.map_err(|why| failed(role, &why))?;
         let mut routes = Routes::builder();

@@ -33,7 +33,7 @@ fn good() -> v1::NodePublishVolumeRequest {
 }
 
 fn parse(role: Role, request: v1::NodePublishVolumeRequest) -> Result<Wish> {
-    Wish::parse(role, &[Path::new(ROOT), Path::new("/data/kubelet")], request)
+    Wish::parse(role, &[Path::new(ROOT), Path::new("/data/kubelet")], false, request)
 }
 
 /// Returns why the good request is refused after a change.
@@ -149,6 +149,17 @@ fn case_011_an_id_that_is_not_kubelets() {
         let why = refused(Role::Scratch, |request| id.clone_into(&mut request.volume_id));
         assert!(why.starts_with("volume_id: is not the one that kubelet gives"), "{why}");
     }
+}
+
+#[test]
+fn case_011_where_any_id_may_be_named_the_path_says_which_volume_it_is() {
+    for id in ["v-1", "../../x", &InlineId::of(UID, "other").to_string()] {
+        let request = v1::NodePublishVolumeRequest { volume_id: id.to_owned(), ..good() };
+        let wish = Wish::parse(Role::Scratch, &[Path::new(ROOT)], true, request).unwrap();
+        assert_eq!(wish.volume.id, InlineId::of(UID, "work"), "{id}");
+    }
+    let request = v1::NodePublishVolumeRequest { volume_id: String::new(), ..good() };
+    assert!(Wish::parse(Role::Scratch, &[Path::new(ROOT)], true, request).is_err());
 }
 
 #[test]

@@ -13,7 +13,8 @@ use orlop::csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use orlop::ephemeral::scratch::{self, Scratch};
 use orlop::ephemeral::{Inline, InlineId, Kind, Role, Settings};
 use orlop::locks::Locks;
-use orlop::sys::mountinfo::MountTable;
+use orlop::rpc::Masked;
+use orlop::sys::mountinfo::{Mount, MountTable};
 use orlop::volume::Bytes;
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
@@ -101,7 +102,11 @@ impl Node {
     }
 
     pub(super) fn start_with(&self, kind: Arc<dyn Kind>) -> Inline {
-        Inline::start(Settings {
+        Inline::start(self.settings(kind)).unwrap()
+    }
+
+    pub(super) fn settings(&self, kind: Arc<dyn Kind>) -> Settings {
+        Settings {
             role: self.role,
             kind,
             locks: Locks::default(),
@@ -109,8 +114,9 @@ impl Node {
             state_dir: self.path("state"),
             node: "n1".to_owned(),
             tells_republish_errors: false,
-        })
-        .unwrap()
+            takes_any_id: false,
+            masked: Masked::default(),
+        }
     }
 
     /// Returns where kubelet wants the volume, and makes its directory as kubelet does.
@@ -198,6 +204,20 @@ impl Node {
             let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
             assert!(left.is_empty(), "{name}: {left:?}");
         }
+    }
+}
+
+impl Drop for Node {
+    /// Takes away what a test that failed has left mounted: the directory is removed next, and must not be removed
+    /// through a mount of something else.
+    fn drop(&mut self) {
+        let below = |mount: &&Mount| mount.at.starts_with(self.dir.path());
+        let detach = nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW;
+        for mount in MountTable::read().unwrap().iter().filter(below).rev() {
+            nix::mount::umount2(&mount.at, detach).ok();
+        }
+        let is_clean = MountTable::read().is_ok_and(|table| !table.iter().any(|one| below(&one)));
+        self.dir.disable_cleanup(!is_clean);
     }
 }
 
