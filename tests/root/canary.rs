@@ -3,7 +3,7 @@
 
 mod calls;
 mod plant;
-mod traces;
+pub(crate) mod traces;
 
 use std::cell::Cell;
 use std::fs;

@@ -38,6 +38,48 @@ fn collect(dir: &Path, found: &mut BTreeMap<usize, BTreeSet<String>>) {
     }
 }
 
+/// How many attacks the page has at least.
+const ATTACKS: usize = 30;
+
+/// Returns the names of all functions of the sources and the tests.
+fn functions(dir: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().filter_map(|line| line.trim().strip_prefix("fn "));
+            let end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+            found.extend(lines.map(|line| line.split(end).next().unwrap().to_owned()));
+        }
+    }
+}
+
+#[test]
+fn each_attack_is_listed_with_its_tests() {
+    let page = Page::read(PAGE);
+    let rows = page.table(&["#", "attack", "what stands in the way", "tried by"]);
+    assert!(rows.len() >= ATTACKS, "{}", rows.len());
+    let mut all = BTreeSet::new();
+    for dir in ["src", "tests"] {
+        functions(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut all);
+    }
+    let mut listed = BTreeSet::new();
+    for (number, row) in (1..).zip(rows) {
+        assert_eq!(row[0], number.to_string());
+        let tests: Vec<&str> = row[3].split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty() && !row[2].is_empty(), "attack {number}");
+        for test in tests {
+            assert!(all.contains(test), "attack {number}: there is no test {test}");
+            assert!(listed.insert(test), "{test} is listed twice");
+        }
+    }
+    let attacks = all.iter().filter(|name| name.starts_with("attack_"));
+    let unlisted: Vec<_> = attacks.filter(|name| !listed.contains(name.as_str())).collect();
+    assert!(unlisted.is_empty(), "{unlisted:?} are not listed");
+}
+
 /// Returns the numbers that a name begins with: `007_…`, `016_and_018_and_031_…`.
 fn numbers(name: &str) -> Vec<usize> {
     let number = |part: &str| part.split('_').next().unwrap().parse().ok();

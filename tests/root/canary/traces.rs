@@ -12,14 +12,14 @@ use rustix::fs::SeekFrom;
 
 /// Programs that write down how they were started, and then do their work.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     dir: PathBuf,
 }
 
 // === impl Programs ===
 
 impl Programs {
-    pub(super) fn watched_in(dir: &Path) -> Self {
+    pub(crate) fn watched_in(dir: &Path) -> Self {
         fs::create_dir(dir).unwrap();
         let programs = Self { dir: dir.to_owned() };
         let real = tool::Programs::find();
@@ -37,12 +37,12 @@ impl Programs {
         programs
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Returns the arguments and environments of all programs that were started.
-    pub(super) fn started(&self) -> String {
+    pub(crate) fn started(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
@@ -60,7 +60,7 @@ pub(super) fn admin(args: &[&str], config: &Path) -> (String, Option<i32>) {
 }
 
 /// Scrapes the driver whose log says where.
-pub(super) fn scrape(log: &str) -> String {
+pub(crate) fn scrape(log: &str) -> String {
     let (_, behind) = log.split_once("127.0.0.1:").expect("the log says where metrics are");
     let port: String = behind.chars().take_while(char::is_ascii_digit).collect();
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();

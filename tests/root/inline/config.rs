@@ -18,17 +18,27 @@ use serde_json::json;
 use tonic::{Code, Request, Status};
 
 use super::rig::{Node, Volume, mounts_at, on_node, refused};
+use crate::canary::traces::{Programs, scrape};
 use crate::driver::connect;
 use crate::process::Process;
 use crate::stand_in::{Fault, StandIn, until};
 
-const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
-const APP: &str = "/api/v1/namespaces/team-a/configmaps/app";
-const DB: &str = "/api/v1/namespaces/team-a/secrets/db";
+pub(super) const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+pub(super) const APP: &str = "/api/v1/namespaces/team-a/configmaps/app";
+pub(super) const DB: &str = "/api/v1/namespaces/team-a/secrets/db";
 const CANARY: &str = "canary-7d01e9";
 
 /// Starts the role over this API server.
-async fn start(node: &Node, api: &StandIn) -> Inline {
+pub(super) async fn start(node: &Node, api: &StandIn) -> Inline {
+    start_with(node, api, false).await
+}
+
+/// The same, where tokens may be taken from the context.
+pub(super) async fn start_with(
+    node: &Node,
+    api: &StandIn,
+    accept_token_in_context: bool,
+) -> Inline {
     let file = node.path("kubeconfig");
     api.kubeconfig(&file);
     let api = Api::new(connect_for_pods(Some(&file)).await.unwrap());
@@ -36,33 +46,38 @@ async fn start(node: &Node, api: &StandIn) -> Inline {
         api: Some(api),
         node: "n1".into(),
         max_bytes: Some(Bytes::mib(64)),
-        accept_token_in_context: false,
+        accept_token_in_context,
     })))
 }
 
-fn app() -> Volume {
+pub(super) fn app() -> Volume {
     Volume { read_only: true, ..Volume::of(1) }.with("kind", "configMap").with("name", "app")
 }
 
 /// Returns what kubelet sends, with a token of this text.
-fn request(node: &Node, volume: &Volume, token: &str) -> v1::NodePublishVolumeRequest {
+pub(super) fn request(node: &Node, volume: &Volume, token: &str) -> v1::NodePublishVolumeRequest {
     let until = prost_types::Timestamp::from(SystemTime::now() + Duration::from_mins(10));
     let tokens = json!({ "": { "token": token, "expirationTimestamp": until.to_string() } });
     let secrets = [(TOKENS.to_owned(), tokens.to_string())].into();
     v1::NodePublishVolumeRequest { secrets, ..node.request(volume) }
 }
 
-async fn publish(node: &Node, inline: &Inline, volume: &Volume, token: &str) -> Result<(), Status> {
+pub(super) async fn publish(
+    node: &Node,
+    inline: &Inline,
+    volume: &Volume,
+    token: &str,
+) -> Result<(), Status> {
     inline.node_publish_volume(Request::new(request(node, volume, token))).await.map(drop)
 }
 
-async fn pass(seconds: u64) {
+pub(super) async fn pass(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-fn text(node: &Node, volume: &Volume, file: &str) -> String {
+pub(super) fn text(node: &Node, volume: &Volume, file: &str) -> String {
     fs::read_to_string(node.target(volume).join(file)).unwrap()
 }
 
@@ -138,6 +153,58 @@ fn case_032_after_a_reboot_the_content_is_read_again() {
 }
 
 #[test]
+fn case_113_labels_and_annotations_are_read_with_the_pods_own_token() {
+    on_node(Role::Config, async |node: Node| {
+        const POD: &str = "/api/v1/namespaces/team-a/pods/p";
+        let api = StandIn::start().await;
+        let inline = start(&node, &api).await;
+        let items = r#"[{"field":"metadata.labels","path":"labels"},{"field":"metadata.annotations","path":"notes"},
+            {"field":"metadata.labels['app']","path":"app"},{"field":"metadata.labels['none']","path":"none"},
+            {"field":"metadata.annotations['a.example/b']","path":"d/b","mode":"0400"},
+            {"field":"metadata.name","path":"name"},{"field":"spec.nodeName","path":"node"}]"#;
+        let info = Volume::of(1)
+            .with("kind", "projected")
+            .with("sources", &format!(r#"[{{"podInfo":{{"fromAPI":true,"items":{items}}}}}]"#));
+        let labels = |app: &str| json!({ "app": app, "tier": "front" });
+        let notes = json!({ "a.example/b": "two\nlines", "quote": "\"" });
+        let (code, said) = refused(publish(&node, &inline, &info, "t").await);
+        assert_eq!((code, said.as_str()), (Code::FailedPrecondition, "pod \"p\" not found"));
+        api.put_pod(POD, &info.uid, &labels("web"), &notes);
+        api.fail(POD, Some(Fault::Status(403)));
+        let (code, said) = refused(publish(&node, &inline, &info, "t").await);
+        assert_eq!(code, Code::PermissionDenied);
+        assert!(said.contains("the verb get for pods and the resourceName p"), "{said}");
+        api.fail(POD, None);
+        api.asked();
+        publish(&node, &inline, &info, "t").await.unwrap();
+        assert!(api.asked().iter().all(|asked| asked.bearer == "Bearer t"));
+        let shown = |file: &str| text(&node, &info, file);
+        assert_eq!(shown("labels"), "app=\"web\"\ntier=\"front\"");
+        assert_eq!(shown("notes"), "a.example/b=\"two\\nlines\"\nquote=\"\\\"\"");
+        let one = ["app", "none", "d/b", "name", "node"].map(shown);
+        assert_eq!(one, ["web", "", "two\nlines", "p", "n1"]);
+        api.put_pod(POD, &info.uid, &labels("api"), &notes);
+        pass(31).await;
+        publish(&node, &inline, &info, "t").await.unwrap();
+        assert_eq!(shown("app"), "api");
+        // With the right to watch, at once; and what is the same is not written again.
+        api.allow_watch();
+        publish(&node, &inline, &info, "t2").await.unwrap();
+        until("it is watched", || api.watching() == 1).await;
+        api.put_pod(POD, &info.uid, &labels("job"), &notes);
+        until("the change is shown", || shown("app") == "job").await;
+        let data = fs::read_link(node.target(&info).join("..data")).unwrap();
+        api.asked();
+        api.put_pod(POD, &info.uid, &labels("job"), &notes);
+        until("it is read", || api.asked().iter().any(|asked| !asked.is_metadata)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(fs::read_link(node.target(&info).join("..data")).unwrap(), data);
+        node.unpublish(&inline, &info).await.unwrap();
+        node.is_clean();
+    });
+}
+
+#[test]
 fn case_092_and_120_a_publish_that_finds_no_server_is_well_and_health_tells() {
     on_node(Role::Config, async |node: Node| {
         let api = StandIn::start().await;
@@ -196,9 +263,12 @@ fn case_108_and_109_no_secret_and_no_token_is_in_a_log_an_error_or_a_file() {
         api.kubeconfig(&node.path("kubeconfig"));
         api.put(APP, json!({ "data": { "a": CANARY } }));
         let room = node.dir.path().display().to_string();
+        let programs = Programs::watched_in(&node.path("bin"));
         let config = format!(
             "kubeletRoot: {room}/kubelet\npools: [{{name: default, kind: memory, size: 1Gi}}]\n\
-             cluster: {{kubeconfig: {room}/kubeconfig}}\nroles: {{config: {{endpoint: {room}/config.sock}}}}\n"
+             cluster: {{kubeconfig: {room}/kubeconfig}}\nprogramDirs: [{room}/bin]\n\
+             metrics: {{address: '127.0.0.1:0'}}\n\
+             roles: {{config: {{endpoint: {room}/config.sock}}, scratch: {{endpoint: {room}/scratch.sock, path: {room}/scratch}}}}\n"
         );
         let variables =
             [("ORLOP_LOG_LEVEL", "trace,h2=trace,hyper=trace,hyper_util=trace,tower=trace")];
@@ -206,6 +276,7 @@ fn case_108_and_109_no_secret_and_no_token_is_in_a_log_an_error_or_a_file() {
         let socket = node.path("config.sock");
         until("the role is served", || UnixStream::connect(&socket).is_ok()).await;
         let mut client = NodeClient::new(connect(socket).await);
+        let mut scratch = NodeClient::new(connect(node.path("scratch.sock")).await);
         let mut said = Vec::new();
         let secret = || Volume { name: "pass".into(), ..Volume::of(1) }.with("kind", "secret");
         let mut publish = async |volume: &Volume, secrets: &[(&str, &str)]| {
@@ -234,6 +305,49 @@ fn case_108_and_109_no_secret_and_no_token_is_in_a_log_an_error_or_a_file() {
         api.put(DB, json!({ "data": { "k": CANARY } }));
         let unreadable = other("secret").with("secretName", "db").with("source", "api");
         assert_eq!(publish(&unreadable, &[]).await, Err(Code::Unavailable));
+        // What is wrong with the request itself, wherever the secret stands in it.
+        for (key, text) in [
+            ("items", CANARY.to_owned()),
+            ("items", format!(r#"[{{"key":"k","path":"../{CANARY}"}}]"#)),
+            ("defaultMode", CANARY.to_owned()),
+            ("optional", CANARY.to_owned()),
+            ("minRefreshInterval", CANARY.to_owned()),
+        ] {
+            let wrong = other("secret").with(key, &text);
+            assert_eq!(
+                publish(&wrong, &[("k", CANARY)]).await,
+                Err(Code::InvalidArgument),
+                "{key}"
+            );
+        }
+        let none = other("secret").with("items", r#"[{"key":"x","path":"x"}]"#);
+        assert_eq!(publish(&none, &[("k", CANARY)]).await, Err(Code::FailedPrecondition));
+        let key = other("secret");
+        assert_eq!(publish(&key, &[(&format!("../{CANARY}"), CANARY)]).await, Err(Code::Internal));
+        // Programs are started for an emptyDir alone.
+        let disk = Volume { name: "disk".into(), ..Volume::of(1) };
+        for volume in [disk.clone(), disk.clone().with("sizeLimit", CANARY)] {
+            let mut request = request(&node, &volume, &format!("token-{CANARY}"));
+            request.secrets.insert("k".into(), CANARY.into());
+            request.volume_context.insert(TOKENS.into(), CANARY.into());
+            said.push(format!("{:?}", scratch.node_publish_volume(request).await));
+        }
+        assert_eq!(mounts_at(&node.target(&disk)), 1);
+        let started = programs.started();
+        assert!(started.contains("mkfs.ext4"), "{started}");
+        assert!(!started.contains(CANARY), "{started}");
+        for file in ["cmdline", "environ"] {
+            let text = fs::read(format!("/proc/{}/{file}", driver.pid())).unwrap();
+            assert!(!String::from_utf8_lossy(&text).contains(CANARY), "{file}");
+        }
+        let figures = scrape(&driver.said());
+        assert!(
+            figures.contains("orlop_inline_masked_errors_total{role=\"config\"} 0"),
+            "{figures}"
+        );
+        assert!(!figures.contains(CANARY), "{figures}");
+        let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        assert!(!mounts.contains(CANARY), "a mount shows the secret");
         assert!(!said.concat().contains(CANARY), "{said:?}");
         let files = all_below(&node.path("state"));
         let has = |word: &str| files.windows(word.len()).any(|window| window == word.as_bytes());
@@ -243,6 +357,11 @@ fn case_108_and_109_no_secret_and_no_token_is_in_a_log_an_error_or_a_file() {
         assert!(log.contains("TRACE") && log.contains(app().id().as_str()), "the log tells little");
         let line = log.lines().find(|line| line.contains(CANARY));
         assert!(line.is_none(), "{line:?}");
+        let of_disk = v1::NodeUnpublishVolumeRequest {
+            volume_id: disk.id().to_string(),
+            target_path: node.target(&disk).display().to_string(),
+        };
+        scratch.node_unpublish_volume(of_disk).await.unwrap();
         for volume in [app(), secret()] {
             let request = v1::NodeUnpublishVolumeRequest {
                 volume_id: volume.id().to_string(),

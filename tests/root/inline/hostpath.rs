@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use super::rig::{Node, Volume, mounts_at, on_node, refused, rights};
 use crate::support::{Mounted, mount_at, new_dir};
 
-const ALL: [Type; 7] = [
+pub(super) const ALL: [Type; 7] = [
     Type::DirectoryOrCreate,
     Type::Directory,
     Type::FileOrCreate,
@@ -25,12 +25,12 @@ const ALL: [Type; 7] = [
 ];
 
 /// A node whose directory `host/data` pods may have.
-struct Host {
-    node: Node,
-    inline: Inline,
+pub(super) struct Host {
+    pub(super) node: Node,
+    pub(super) inline: Inline,
 }
 
-fn prefix(node: &Node) -> Prefix {
+pub(super) fn prefix(node: &Node) -> Prefix {
     Prefix {
         path: node.path("host/data"),
         namespaces: vec!["team-a".to_owned()],
@@ -40,7 +40,7 @@ fn prefix(node: &Node) -> Prefix {
     }
 }
 
-fn with(change: impl FnOnce(&mut Prefix), test: impl AsyncFnOnce(Host)) {
+pub(super) fn with(change: impl FnOnce(&mut Prefix), test: impl AsyncFnOnce(Host)) {
     on_node(Role::HostPath, async |node: Node| {
         fs::create_dir(node.path("host/data")).unwrap();
         let mut prefix = prefix(&node);
@@ -51,26 +51,26 @@ fn with(change: impl FnOnce(&mut Prefix), test: impl AsyncFnOnce(Host)) {
     });
 }
 
-fn on_host(test: impl AsyncFnOnce(Host)) {
+pub(super) fn on_host(test: impl AsyncFnOnce(Host)) {
     with(|_| {}, test);
 }
 
 impl Host {
-    fn data(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn data(&self, name: &str) -> std::path::PathBuf {
         self.node.path("host/data").join(name)
     }
 
     /// Returns the volume of a pod that wants the path in the prefix, as this type.
-    fn volume(&self, name: &str, kind: &str) -> Volume {
+    pub(super) fn volume(&self, name: &str, kind: &str) -> Volume {
         let path = self.data(name).display().to_string();
         Volume::of(1).with("path", &path).with("type", kind)
     }
 
-    async fn publish(&self, volume: &Volume) -> Result<(), Status> {
+    pub(super) async fn publish(&self, volume: &Volume) -> Result<(), Status> {
         self.node.publish(&self.inline, volume).await
     }
 
-    async fn refused(&self, volume: &Volume) -> (Code, String) {
+    pub(super) async fn refused(&self, volume: &Volume) -> (Code, String) {
         let refused = refused(self.publish(volume).await);
         self.node.is_clean();
         assert!(!self.node.target(volume).exists());
@@ -78,7 +78,7 @@ impl Host {
     }
 
     /// Publishes the volume, looks at it, and unpublishes it.
-    async fn shown<T>(&self, volume: &Volume, look: impl FnOnce(&Path) -> T) -> T {
+    pub(super) async fn shown<T>(&self, volume: &Volume, look: impl FnOnce(&Path) -> T) -> T {
         self.publish(volume).await.unwrap();
         let seen = look(&self.node.target(volume));
         self.node.unpublish(&self.inline, volume).await.unwrap();
