@@ -7,6 +7,7 @@
 pub mod beneath;
 pub mod block;
 pub mod blocking;
+pub mod btrfs;
 pub mod capability;
 pub mod cgroup;
 pub mod code;

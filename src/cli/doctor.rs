@@ -14,6 +14,7 @@ mod pools;
 mod privileges;
 mod programs;
 mod scanners;
+mod scratch;
 
 use std::process::ExitCode;
 
@@ -83,7 +84,8 @@ async fn of_config(config: Config, node: NodeId) -> Vec<Finding> {
     let (programs, mounts) = (programs::check(&config), mounts::check(&config));
     let pools = pools::check(&config, &node).await;
     let cluster = cluster::check(&config, &node).await;
-    programs.into_iter().chain(mounts).chain(pools).chain(cluster).collect()
+    let scratch = scratch::check(&config);
+    programs.into_iter().chain(mounts).chain(pools).chain(scratch).chain(cluster).collect()
 }
 
 fn names(config: &Config) -> String {

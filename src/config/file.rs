@@ -152,6 +152,8 @@ pub(super) struct ScratchRoleEntry {
 pub enum AllowEntry {
     /// A directory without a limit.
     NoLimit,
+    /// Limits that are kept by simple quotas of btrfs.
+    Squota,
     /// Programs that run as their owner.
     Suid,
     /// Device nodes.

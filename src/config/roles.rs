@@ -81,6 +81,9 @@ pub struct Prefix {
     pub follow_symlinks: bool,
 }
 
+/// The directory of emptyDirs, where the config names none.
+const SCRATCH: &str = "scratch";
+
 /// What no pod gets, whatever the config says: whoever has it has the node.
 const DENIED: [&str; 24] = [
     "/etc",
@@ -168,6 +171,11 @@ impl ScratchRole {
             budget: entry.budget,
             allow: entry.allow,
         })
+    }
+
+    /// Returns where their content is.
+    pub fn path_in(&self, state_dir: &Path) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| state_dir.join(SCRATCH))
     }
 
     /// Says whether the admin allows it.

@@ -34,6 +34,12 @@ impl InlineId {
         Self(text)
     }
 
+    /// Returns a number that is this id's: the beginning of the digest.
+    pub fn number(&self) -> u64 {
+        let digits = self.0.chars().skip(PREFIX.len()).take(16).filter_map(|c| c.to_digit(16));
+        digits.fold(0, |number, digit| number << 4 | u64::from(digit))
+    }
+
     /// Returns the id as a text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -57,6 +63,7 @@ mod tests {
         // printf %s%s a b | sha256sum
         let known = "csi-fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603";
         assert_eq!(InlineId::of("a", "b").as_str(), known);
+        assert_eq!(InlineId::of("a", "b").number(), 0xfb8e_20fc_2e4c_3f24);
         let upper = known.to_uppercase();
         for wrong in ["", "csi-", "../../x", "csi-00ff", &known[1..], &upper, &format!("{known}0")]
         {

@@ -1,12 +1,15 @@
 //! What a kind of inline volume is to the frame around it.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use async_trait::async_trait;
 
 use super::{InlineId, InlineVolume, Kept};
 use crate::error::Result;
+use crate::sys::Failure;
+use crate::sys::inspect::usage;
+use crate::sys::statvfs::Usage;
 use crate::volume::Condition;
 
 /// What makes the volumes of one role.
@@ -39,6 +42,12 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     /// Returns the ids of everything that the kind itself keeps anywhere, with a record or without: what belongs to no
     /// pod is removed.
     async fn all(&self) -> Result<Vec<InlineId>>;
+
+    /// Returns how full the volume is. `root` is the root of what is mounted at the target, opened as a path. It may
+    /// never return.
+    fn usage(&self, _id: &InlineId, _kept: &Kept, root: BorrowedFd<'_>) -> Result<Usage, Failure> {
+        usage(root)
+    }
 
     /// Returns what is the matter with the volume.
     fn health(&self, id: &InlineId) -> Vec<Condition>;

@@ -1,6 +1,7 @@
 //! NodeGetVolumeStats and NodeGetVolumeHealth of an inline volume. They take no lock, and answer in time though the
 //! volume may hang.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,6 @@ use crate::csi::v1::volume_usage::Unit;
 use crate::error::{Error, Result};
 use crate::rpc::record_volume;
 use crate::sys::blocking;
-use crate::sys::inspect::usage;
 use crate::sys::questions::Questions;
 use crate::volume::{Bytes, health};
 
@@ -74,13 +74,13 @@ fn of_volume(frame: &Frame, id: &InlineId, path: &str) -> Result<Vec<VolumeUsage
     let elsewhere = || Error::no_volume(format!("{id} at {path}"));
     let path = TargetPath::parse(&names, path).ok().filter(|path| path.id() == *id);
     let path = path.ok_or_else(elsewhere)?;
-    let mounted = frame.records.get(id)?.and_then(|record| record.mounted);
+    let record = frame.records.get(id)?.ok_or_else(elsewhere)?;
     let target = Target::open(&kubelet.dir, &path)?.ok_or_else(elsewhere)?;
-    match (mounted, target.look()?) {
+    match (record.mounted, target.look()?) {
         (Some(ours), At::Mounted(found)) if ours == found => {}
         _ => return Err(elsewhere()),
     }
-    let usage = usage(target.root()?);
+    let usage = frame.settings.kind.usage(id, &record.kept, target.root()?.as_fd());
     let usage = usage.map_err(|why| Error::internal("read how full the volume is", why))?;
     let bytes = |number| Bytes(number).to_csi();
     Ok(vec![

@@ -8,3 +8,4 @@ mod idmapped;
 mod kill;
 mod rig;
 mod scratch;
+mod squota;

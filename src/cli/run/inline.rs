@@ -18,9 +18,6 @@ use crate::locks::Locks;
 use crate::rpc::Calls;
 use crate::server::Socket;
 
-/// The directory of emptyDirs, where the config names none.
-const SCRATCH: &str = "scratch";
-
 /// Looks at the sockets of the roles before anything else is done.
 pub(super) async fn check_sockets(setup: &Setup) -> Result<(), Failure> {
     for (_, endpoint) in served(setup) {
@@ -92,11 +89,16 @@ async fn kind(role: Role, setup: &Setup) -> Result<Arc<dyn Kind>, Failure> {
 fn of_scratch(config: &Config) -> scratch::Settings {
     let role = &config.roles.scratch;
     scratch::Settings {
-        path: role.path.clone().unwrap_or_else(|| config.state_dir.join(SCRATCH)),
+        path: role.path_in(&config.state_dir),
         default_size: role.default_size,
         max_size: role.max_size,
         budget: role.budget,
         allows_no_limit: role.allows(Allow::NoLimit),
+        squota: if role.allows(Allow::Squota) {
+            scratch::Squota::Allowed
+        } else {
+            scratch::Squota::Forbidden
+        },
         allows_suid: role.allows(Allow::Suid),
         allows_dev: role.allows(Allow::Dev),
     }

@@ -1,4 +1,4 @@
-//! emptyDirs on the disk: each an image with a file system of its own, or a plain directory.
+//! emptyDirs on the disk: each an image with a file system of its own, a subvolume with a quota, or a plain directory.
 //!
 //! An image that has its name is complete: it is formatted under another one. Its loop device goes with its last mount,
 //! so that a driver that dies leaves none.
@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::FlockOperation;
 
 use super::not_made;
+use super::quota::SUBVOLUME;
 use crate::ephemeral::InlineId;
 use crate::error::{Error, Result};
 use crate::fault;
@@ -42,6 +43,14 @@ pub(super) struct Disk {
     dir: Dir,
 }
 
+/// What a volume with a limit has on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Has {
+    Nothing,
+    Image,
+    Subvolume,
+}
+
 // === impl Disk ===
 
 impl Disk {
@@ -55,6 +64,23 @@ impl Disk {
         };
         let dir = open().map_err(|why| Error::internal("open the directory of emptyDirs", why))?;
         Ok(Self { dir })
+    }
+
+    /// Returns the directory itself.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Looks what the volume has here already. Its content stays where it is, whatever would be chosen today.
+    pub(super) fn has(&self, id: &InlineId) -> Result<Has> {
+        let looked = || {
+            if self.dir.exists(format!("{id}{IMAGE}"))? {
+                return Ok(Has::Image);
+            }
+            let is_there = self.dir.exists(format!("{id}{SUBVOLUME}"))?;
+            Ok(if is_there { Has::Subvolume } else { Has::Nothing })
+        };
+        looked().map_err(|why: Failure| Error::internal("look for an emptyDir", why))
     }
 
     /// Makes the image, or takes the one that is there, and mounts it where nobody sees it.
@@ -105,9 +131,10 @@ impl Disk {
         let removed = || {
             self.dir.remove_file(format!("{id}{NEW}"))?;
             self.dir.remove_file(format!("{id}{IMAGE}"))?;
-            self.dir.remove_tree(id.as_str())
+            self.dir.remove_tree(id.as_str())?;
+            self.remove_subvolume(id)
         };
-        removed().map(drop).map_err(|why| Error::internal("remove an emptyDir", why))
+        removed().map_err(|why| Error::internal("remove an emptyDir", why))
     }
 
     /// Returns the ids of all that is here.
@@ -115,7 +142,7 @@ impl Disk {
         let names = self.dir.names();
         let names = names.map_err(|why| Error::internal("list the emptyDirs", why))?;
         let id = |name: &str| {
-            let text = name.strip_suffix(IMAGE).or_else(|| name.strip_suffix(NEW));
+            let text = [IMAGE, NEW, SUBVOLUME].iter().find_map(|suffix| name.strip_suffix(suffix));
             InlineId::parse(text.unwrap_or(name))
         };
         Ok(names.iter().filter_map(|name| id(name.to_str()?)).collect())

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Backing, Settings, memory};
+use super::disk::{Disk, Has};
+use super::{Backing, Settings, Squota, memory};
 use crate::ephemeral::{Flag, InlineVolume, Mode};
 use crate::error::{Error, Result};
 use crate::fs::least_size;
@@ -49,6 +50,8 @@ enum Enforcement {
     Auto,
     /// A file system of its own.
     Loop,
+    /// A quota of btrfs.
+    Squota,
     /// Nobody.
     None,
 }
@@ -72,13 +75,17 @@ const MODE_BITS: u32 = 0o1777;
 // === impl Wish ===
 
 impl Wish {
-    pub(super) fn read(volume: &InlineVolume, settings: &Settings) -> Result<Self> {
+    /// Reads what is asked for. Where several things could keep the limit, the disk tells which.
+    pub(super) fn read(volume: &InlineVolume, settings: &Settings, disk: &Disk) -> Result<Self> {
         let entries: Entries = volume.attributes.read()?;
-        let backing = entries.backing(volume, settings)?;
+        let backing = entries.backing(volume, settings, disk)?;
         let usual = match backing {
             // What in-tree has, too: the kernel's own for a tmpfs.
             Backing::Memory { .. } => 0o1777,
-            Backing::Image { .. } | Backing::Directory | Backing::HugePages { .. } => 0o777,
+            Backing::Image { .. }
+            | Backing::Subvolume { .. }
+            | Backing::Directory
+            | Backing::HugePages { .. } => 0o777,
         };
         let mode = entries.mode.map_or(usual, |mode| mode.0);
         if mode & !MODE_BITS != 0 {
@@ -91,7 +98,7 @@ impl Wish {
 // === impl Entries ===
 
 impl Entries {
-    fn backing(&self, volume: &InlineVolume, settings: &Settings) -> Result<Backing> {
+    fn backing(&self, volume: &InlineVolume, settings: &Settings, disk: &Disk) -> Result<Backing> {
         // 0 is no limit in-tree, and none is taken for the default here.
         let limit = self.size_limit.filter(|size| *size != Bytes::ZERO);
         if let (Some(limit), Some(most)) = (limit, settings.max_size)
@@ -104,7 +111,13 @@ impl Entries {
         }
         let inodes = self.inode_limit;
         match self.medium {
-            Medium::Default => self.on_disk(limit, volume.fs_type.as_deref(), settings),
+            Medium::Default if self.enforcement == Enforcement::None => {
+                self.without_limit(limit, settings)
+            }
+            Medium::Default if self.is_by_quota(volume, settings, disk)? => {
+                Ok(Backing::Subvolume { size: limit.unwrap_or(settings.default_size) })
+            }
+            Medium::Default => self.in_image(limit, volume.fs_type.as_deref(), settings),
             Medium::Memory => {
                 let usual = settings.max_size.unwrap_or(Bytes(u64::MAX)).min(memory::half());
                 Ok(Backing::Memory { size: limit.unwrap_or(usual), inodes })
@@ -121,25 +134,56 @@ impl Entries {
         }
     }
 
-    fn on_disk(
+    fn without_limit(&self, limit: Option<Bytes>, settings: &Settings) -> Result<Backing> {
+        if !settings.allows_no_limit {
+            return Err(Error::unfit(
+                "enforcement: none is not allowed on this node: roles.scratch.allow in the config lacks noLimit",
+            ));
+        }
+        if limit.is_some() || self.inode_limit.is_some() {
+            return Err(invalid(
+                "enforcement: none keeps no limit; leave sizeLimit and inodeLimit out",
+            ));
+        }
+        Ok(Backing::Directory)
+    }
+
+    /// Decides whether a quota keeps the limit. Without a word from the user it does so wherever it can.
+    fn is_by_quota(&self, volume: &InlineVolume, settings: &Settings, disk: &Disk) -> Result<bool> {
+        // A quota knows bytes only, and the file system is the one that is there.
+        let wants_more = volume.fs_type.is_some() || self.inode_limit.is_some();
+        let is_allowed = settings.squota == Squota::Allowed;
+        let no_quotas = || {
+            let why = disk.no_quotas();
+            why.map_err(|why| Error::internal("look which quotas there are", why))
+        };
+        match self.enforcement {
+            Enforcement::Loop | Enforcement::None => Ok(false),
+            Enforcement::Auto if wants_more => Ok(false),
+            Enforcement::Auto => match disk.has(&volume.id)? {
+                Has::Image => Ok(false),
+                Has::Subvolume => Ok(true),
+                Has::Nothing => Ok(is_allowed && no_quotas()?.is_none()),
+            },
+            Enforcement::Squota if wants_more => Err(invalid(
+                "enforcement: squota limits bytes only; leave inodeLimit and fsType out",
+            )),
+            Enforcement::Squota if !is_allowed => Err(Error::unfit(
+                "enforcement: squota is not allowed on this node: roles.scratch.allow in the config lacks squota",
+            )),
+            Enforcement::Squota => match no_quotas()? {
+                None => Ok(true),
+                Some(why) => Err(Error::unfit(format!("enforcement: squota: {why}"))),
+            },
+        }
+    }
+
+    fn in_image(
         &self,
         limit: Option<Bytes>,
         fs_type: Option<&str>,
         settings: &Settings,
     ) -> Result<Backing> {
-        if self.enforcement == Enforcement::None {
-            if !settings.allows_no_limit {
-                return Err(Error::unfit(
-                    "enforcement: none is not allowed on this node: roles.scratch.allow in the config lacks noLimit",
-                ));
-            }
-            if limit.is_some() || self.inode_limit.is_some() {
-                return Err(invalid(
-                    "enforcement: none keeps no limit; leave sizeLimit and inodeLimit out",
-                ));
-            }
-            return Ok(Backing::Directory);
-        }
         let wrong = || Error::invalid("volume_capability", "fsType: there is ext4, xfs, btrfs");
         let fs = fs_type.map(FsType::from_str).transpose().ok().ok_or_else(wrong)?;
         let fs = fs.unwrap_or(FsType::Ext4);

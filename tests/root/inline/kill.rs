@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use orlop::csi::v1;
@@ -12,6 +12,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::rig::{Node, Volume, mounts_at, on_node};
+use super::squota::{Ground, on_btrfs};
 use crate::driver::connect;
 use crate::process::Process;
 
@@ -29,6 +30,20 @@ const STEPS: [&str; 10] = [
     "inline backing removed",
 ];
 
+/// Those where a quota keeps the limit.
+const STEPS_OF_QUOTA: [&str; 10] = [
+    "inline intent written",
+    "scratch quota set",
+    "scratch subvolume made",
+    "inline volume made",
+    "inline record written",
+    "inline volume mounted",
+    "inline target unmounted",
+    "inline target removed",
+    "scratch subvolume removed",
+    "inline backing removed",
+];
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn socket(node: &Node) -> PathBuf {
@@ -37,11 +52,19 @@ fn socket(node: &Node) -> PathBuf {
 
 /// Starts a driver, and waits until the role is served.
 async fn start(node: &Node, variables: &[(&str, &str)]) -> (Process, NodeClient<Channel>) {
+    start_at(node, &node.path("scratch"), variables).await
+}
+
+async fn start_at(
+    node: &Node,
+    path: &Path,
+    variables: &[(&str, &str)],
+) -> (Process, NodeClient<Channel>) {
     let config = format!(
-        "kubeletRoot: {}\npools: [{{name: default, kind: memory}}]\nroles: {{scratch: {{endpoint: {}, path: {}, defaultSize: 64Mi}}}}\n",
+        "kubeletRoot: {}\npools: [{{name: default, kind: memory}}]\nroles: {{scratch: {{endpoint: {}, path: {}, defaultSize: 64Mi, allow: [squota]}}}}\n",
         node.path("kubelet").display(),
         socket(node).display(),
-        node.path("scratch").display(),
+        path.display(),
     );
     let process = Process::start(node.dir.path(), &config, variables);
     let begin = Instant::now();
@@ -64,30 +87,46 @@ fn unpublish(node: &Node, volume: &Volume) -> v1::NodeUnpublishVolumeRequest {
 fn case_023_a_driver_that_dies_at_any_step_leaves_what_the_next_one_finishes() {
     on_node(Role::Scratch, async |node: Node| {
         for step in STEPS {
-            let volume = Volume::of(1);
-            let (mut process, mut client) = start(&node, &[("ORLOP_KILL_AT", step)]).await;
-            let published = client.node_publish_volume(node.request(&volume)).await;
-            if published.is_ok() {
-                fs::write(node.target(&volume).join("words"), "here").unwrap();
-                client.node_unpublish_volume(unpublish(&node, &volume)).await.unwrap_err();
-            }
-            let begin = Instant::now();
-            while process.ended().is_none() {
-                assert!(begin.elapsed() < PATIENCE, "{step} is never reached");
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            let (process, mut client) = start(&node, &[]).await;
-            // Whichever call it was is made again.
-            if published.is_err() {
-                client.node_publish_volume(node.request(&volume)).await.unwrap();
-                assert_eq!(mounts_at(&node.target(&volume)), 1, "{step}");
-                fs::write(node.target(&volume).join("words"), "here").unwrap();
-            }
-            client.node_unpublish_volume(unpublish(&node, &volume)).await.unwrap();
-            assert!(process.stop().success());
+            dies_at(&node, &node.path("scratch"), step).await;
             node.is_clean();
         }
     });
+}
+
+#[test]
+fn case_023_a_driver_that_dies_at_any_step_leaves_neither_a_subvolume_nor_a_group() {
+    on_btrfs(async |node: &Node, ground: &mut Ground| {
+        for step in STEPS_OF_QUOTA {
+            dies_at(node, &ground.scratch(), step).await;
+            ground.is_clean(&[&Volume::of(1)]);
+            node.is_clean();
+        }
+    });
+}
+
+/// A driver dies at the step of a publish or an unpublish, and the next one finishes both.
+async fn dies_at(node: &Node, path: &Path, step: &str) {
+    let volume = Volume::of(1);
+    let (mut process, mut client) = start_at(node, path, &[("ORLOP_KILL_AT", step)]).await;
+    let published = client.node_publish_volume(node.request(&volume)).await;
+    if published.is_ok() {
+        fs::write(node.target(&volume).join("words"), "here").unwrap();
+        client.node_unpublish_volume(unpublish(node, &volume)).await.unwrap_err();
+    }
+    let begin = Instant::now();
+    while process.ended().is_none() {
+        assert!(begin.elapsed() < PATIENCE, "{step} is never reached");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (process, mut client) = start_at(node, path, &[]).await;
+    // Whichever call it was is made again.
+    if published.is_err() {
+        client.node_publish_volume(node.request(&volume)).await.unwrap();
+        assert_eq!(mounts_at(&node.target(&volume)), 1, "{step}");
+        fs::write(node.target(&volume).join("words"), "here").unwrap();
+    }
+    client.node_unpublish_volume(unpublish(node, &volume)).await.unwrap();
+    assert!(process.stop().success());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use orlop::csi::v1;
 use orlop::csi::v1::node_server::Node as _;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
 use orlop::csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
-use orlop::ephemeral::scratch::{self, Scratch};
+use orlop::ephemeral::scratch::{self, Scratch, Squota};
 use orlop::ephemeral::{Inline, InlineId, Kind, Role, Settings};
 use orlop::locks::Locks;
 use orlop::rpc::Masked;
@@ -91,6 +91,7 @@ impl Node {
             max_size: None,
             budget: None,
             allows_no_limit: true,
+            squota: Squota::Forbidden,
             allows_suid: false,
             allows_dev: false,
         }

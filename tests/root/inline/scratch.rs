@@ -14,7 +14,7 @@ use super::rig::{Node, Volume, on_node, refused, rights};
 use crate::support::{MIB, mount_at};
 
 /// Writes until there is an error, and returns how much could be written and the error.
-fn fill(path: &std::path::Path, most: u64) -> (u64, Option<std::io::Error>) {
+pub(super) fn fill(path: &std::path::Path, most: u64) -> (u64, Option<std::io::Error>) {
     let mut file = fs::File::create(path).unwrap();
     let piece = vec![7; 1 << 20];
     let mut written = 0;

@@ -9,6 +9,7 @@ fn settings() -> Settings {
         max_size: None,
         budget: None,
         allows_no_limit: false,
+        squota: Squota::Forbidden,
         allows_suid: false,
         allows_dev: false,
     }
@@ -31,7 +32,13 @@ fn volume(attributes: &[(&str, &str)]) -> InlineVolume {
 }
 
 fn read(attributes: &[(&str, &str)]) -> Result<Wish> {
-    Wish::read(&volume(attributes), &settings())
+    decided(&volume(attributes), &settings())
+}
+
+/// Decides on a disk on which nothing is; it is no btrfs, or has no quotas.
+fn decided(volume: &InlineVolume, settings: &Settings) -> Result<Wish> {
+    let room = tempfile::tempdir().unwrap();
+    Wish::read(volume, settings, &Disk::open(room.path()).unwrap())
 }
 
 fn refused(attributes: &[(&str, &str)]) -> (Meaning, String) {
@@ -83,7 +90,7 @@ fn case_044_more_than_the_admin_allows() {
     let settings = Settings { max_size: Some(Bytes::gib(1)), ..settings() };
     for medium in ["", "Memory"] {
         let volume = volume(&[("sizeLimit", "2Gi"), ("medium", medium)]);
-        let why = Wish::read(&volume, &settings).unwrap_err().to_string();
+        let why = decided(&volume, &settings).unwrap_err().to_string();
         assert!(why.contains("sizeLimit: 2 GiB is more than 1 GiB"), "{why}");
     }
 }
@@ -115,10 +122,10 @@ fn what_the_admin_does_not_allow_is_refused_and_allowed_where_he_does() {
     let settings =
         Settings { allows_no_limit: true, allows_suid: true, allows_dev: true, ..settings() };
     let all = [("suid", "true"), ("dev", "true"), ("exec", "false"), ("enforcement", "none")];
-    let wish = Wish::read(&volume(&all), &settings).unwrap();
+    let wish = decided(&volume(&all), &settings).unwrap();
     assert_eq!((wish.backing, wish.flags), (Backing::Directory, vec!["noexec".to_owned()]));
     let both = [("enforcement", "none"), ("sizeLimit", "1Gi")];
-    assert!(Wish::read(&volume(&both), &settings).is_err());
+    assert!(decided(&volume(&both), &settings).is_err());
 }
 
 #[test]
@@ -133,7 +140,7 @@ fn modes_and_numbers_of_files_have_their_bounds() {
         ("inodeLimit", "-1"),
         ("inodeLimit", "2147483649"),
         ("exec", "yes"),
-        ("enforcement", "squota"),
+        ("enforcement", "projectQuota"),
     ] {
         assert_eq!(refused(&[(key, wrong)]).0, Meaning::Invalid, "{key} {wrong}");
     }
@@ -143,10 +150,26 @@ fn modes_and_numbers_of_files_have_their_bounds() {
 fn a_file_system_is_named_by_fs_type_and_has_its_own_bounds() {
     let with = |fs: &str, attributes: &[(&str, &str)]| {
         let fs_type = Some(fs.to_owned());
-        Wish::read(&InlineVolume { fs_type, ..volume(attributes) }, &settings())
+        decided(&InlineVolume { fs_type, ..volume(attributes) }, &settings())
     };
     assert!(matches!(with("xfs", &[]).unwrap().backing, Backing::Image { fs: FsType::Xfs, .. }));
     assert!(with("zfs", &[]).is_err());
     assert!(with("xfs", &[("sizeLimit", "100Mi")]).is_err());
     assert!(with("xfs", &[("inodeLimit", "100")]).is_err());
+}
+
+#[test]
+fn a_quota_keeps_a_limit_only_where_the_admin_allows_it_and_there_is_one() {
+    let squota = [("enforcement", "squota")];
+    let (meaning, why) = refused(&squota);
+    assert_eq!(meaning, Meaning::Unfit);
+    assert!(why.contains("roles.scratch.allow in the config lacks squota"), "{why}");
+    let settings = Settings { squota: Squota::Allowed, ..settings() };
+    let why = decided(&volume(&squota), &settings).unwrap_err();
+    assert_eq!(why.meaning(), Meaning::Unfit);
+    assert!(why.to_string().starts_with("enforcement: squota: "), "{why}");
+    assert_eq!(decided(&volume(&[]), &settings).unwrap().backing, image(Bytes::gib(10)));
+    let both = [("enforcement", "squota"), ("inodeLimit", "100")];
+    let why = decided(&volume(&both), &settings).unwrap_err();
+    assert_eq!(why.meaning(), Meaning::Invalid);
 }
