@@ -1,5 +1,6 @@
 //! The one line about every call: its code, how long it took, and what went wrong.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -13,7 +14,7 @@ pub(super) fn log(method: Method, status: &Status, took: Duration) {
     let name = code_name(code);
     let took = format_args!("{took:.1?}");
     // The macros want their level at compile time.
-    match (level(method, code), status.message()) {
+    match (level(method, code), &*one_line(status.message())) {
         (Level::ERROR, message) => tracing::error!(code = name, duration = %took, "{message}"),
         (Level::WARN, message) => tracing::warn!(code = name, duration = %took, "{message}"),
         (Level::INFO, "") => tracing::info!(code = name, duration = %took, "done"),
@@ -21,6 +22,19 @@ pub(super) fn log(method: Method, status: &Status, took: Duration) {
         (_, "") => tracing::debug!(code = name, duration = %took, "done"),
         (_, message) => tracing::debug!(code = name, duration = %took, "{message}"),
     }
+}
+
+/// Returns the text with every end of a line shown and not done: what a caller has written is quoted in messages, and
+/// must not become a line that looks like one of ours.
+fn one_line(text: &str) -> Cow<'_, str> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(breaks) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text
+        .chars()
+        .map(|c| if breaks(c) { c.escape_default().to_string() } else { c.to_string() });
+    Cow::Owned(shown.collect())
 }
 
 /// What is expected does not shout: a change is told, a look is not, a caller's mistake is worth a look, and
@@ -73,6 +87,13 @@ pub(super) fn code_name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_is_quoted_in_it() {
+        assert!(matches!(one_line("grün, \"so\""), Cow::Borrowed("grün, \"so\"")));
+        let shown = one_line("a\nb\r\u{1b}[2J\u{9b}\u{2028}ü");
+        assert_eq!(shown, "a\\nb\\r\\u{1b}[2J\\u{9b}\\u{2028}ü");
+    }
 
     #[test]
     fn the_level_says_whose_business_it_is() {

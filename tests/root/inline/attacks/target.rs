@@ -312,3 +312,52 @@ fn attack_options_that_are_smuggled_into_values() {
         node.is_clean();
     });
 }
+
+#[test]
+fn attack_lines_of_the_log_that_a_user_wrote() {
+    use crate::driver::connect;
+    use crate::process::Process;
+    use orlop::csi::v1::node_client::NodeClient;
+    for format in ["text", "json"] {
+        on_node(Role::Scratch, async |node: Node| {
+            let room = node.dir.path().display().to_string();
+            let config = format!(
+                "kubeletRoot: {room}/kubelet\npools: [{{name: default, kind: memory, size: 1Gi}}]\n\
+                 roles: {{scratch: {{endpoint: {room}/scratch.sock, path: {room}/scratch}},\n\
+                 hostpath: {{enabled: true, endpoint: {room}/hostpath.sock,\n\
+                 prefixes: [{{path: {room}/host, namespaces: ['*']}}]}}}}\n"
+            );
+            let driver = Process::start(node.dir.path(), &config, &[("ORLOP_LOG_FORMAT", format)]);
+            let mut scratch = NodeClient::new(connect(node.path("scratch.sock")).await);
+            let mut hostpath = NodeClient::new(connect(node.path("hostpath.sock")).await);
+            let forged = "x\n\r\u{1b}[2J\u{9b}31mFORGED all is well\u{2028}FORGED";
+            for volume in [
+                memory(1).with(forged, "x"),
+                memory(1).with("sizeLimit", forged),
+                memory(1).with("medium", forged),
+                Volume { fs_type: forged.to_owned(), ..Volume::of(1) },
+                Volume { group: forged.to_owned(), ..Volume::of(1) },
+            ] {
+                scratch.node_publish_volume(node.request(&volume)).await.unwrap_err();
+            }
+            for path in [format!("/{forged}"), node.path("host").join(forged).display().to_string()]
+            {
+                let volume = Volume::of(1).with("path", &path);
+                hostpath.node_publish_volume(node.request(&volume)).await.unwrap_err();
+            }
+            let mut request = node.request(&memory(1));
+            request.volume_id = forged.to_owned();
+            scratch.node_publish_volume(request.clone()).await.unwrap_err();
+            request.target_path = format!("/{forged}");
+            scratch.node_publish_volume(request).await.unwrap_err();
+            let said = driver.said();
+            assert!(said.contains("FORGED"), "{format}: nothing of it is logged");
+            for line in said.lines() {
+                assert!(!line.trim_start().starts_with("FORGED"), "{format}: {line:?}");
+                assert!(!line.contains(['\u{1b}', '\u{9b}', '\r']), "{format}: {line:?}");
+            }
+            assert!(driver.stop().success());
+            node.is_clean();
+        });
+    }
+}
