@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, NotAnEndpoint};
-pub use file::{AllowEntry as Allow, HostPathType};
+pub use file::AllowEntry as Allow;
 pub use image_pool::ImagePool;
 pub use metrics::{Metrics, MetricsAddress, NotAnAddress};
 pub use mistake::{ConfigError, Mistake};

@@ -21,6 +21,7 @@ pub mod scratch;
 mod service;
 mod stats;
 mod target;
+mod tmpfs;
 mod volume;
 
 pub use attributes::{Attributes, Flag, Json, Mode, Wrong};

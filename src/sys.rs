@@ -22,7 +22,6 @@ pub mod lease;
 pub mod loopdev;
 pub mod memory;
 pub mod mount;
-pub mod mount_detached;
 pub mod mountinfo;
 pub mod namespace;
 pub mod patience;

@@ -9,7 +9,7 @@ use super::metrics::MetricsAddress;
 use super::node_id::NodeId;
 use super::share::{Share, Times};
 use super::text::{AbsolutePath, Period, parsed_if_there};
-use crate::volume::Bytes;
+use crate::volume::{Bytes, HostPathType};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -193,17 +193,4 @@ pub(super) struct PrefixEntry {
     pub(super) read_only: bool,
     #[serde(default)]
     pub(super) follow_symlinks: bool,
-}
-
-/// The types of hostPath that can be allowed, as Kubernetes writes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of Kubernetes")]
-pub enum HostPathType {
-    DirectoryOrCreate,
-    Directory,
-    FileOrCreate,
-    File,
-    Socket,
-    CharDevice,
-    BlockDevice,
 }

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::endpoint::Endpoint;
 use super::file::{
-    AllowEntry, ConfigRoleEntry, HostPathRoleEntry, HostPathType, PrefixEntry, RolesEntry,
-    ScratchRoleEntry,
+    AllowEntry, ConfigRoleEntry, HostPathRoleEntry, PrefixEntry, RolesEntry, ScratchRoleEntry,
 };
 use super::mistake::Wrong;
-use crate::volume::Bytes;
+use crate::volume::{Bytes, HostPathType};
 
 /// The roles, each with its socket if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::ephemeral::{InlineId, InlineVolume, Kept, Kind, Ledger, Made};
 use crate::error::{Error, Meaning, Result};
 use crate::sys::blocking;
-use crate::sys::mount_detached::{DetachedMount, writable_twin};
+use crate::sys::mount::DetachedMount;
 use crate::volume::{Bytes, Condition};
 
 pub use api::Api;
@@ -176,7 +176,7 @@ impl Kind for Projections {
             known.stale().map_or(Ok(()), |stale| Err(told(stale.why)))
         };
         drop(shown);
-        self.watch((volume, &known), asked, token, || writable_twin(&root).ok());
+        self.watch((volume, &known), asked, token, || DetachedMount::writable_twin(&root).ok());
         answer
     }
 
@@ -230,7 +230,8 @@ impl Shared {
             Ok(reading) => {
                 let (asked, before) = (reader.asked.clone(), shown.parts.clone());
                 let (ledger, id) = (self.ledger.clone(), id.clone());
-                let (found, twin) = (reading.found, writable_twin(mount).map_err(show::failed));
+                let (found, twin) =
+                    (reading.found, DetachedMount::writable_twin(mount).map_err(show::failed));
                 let parts = blocking(move || {
                     let root = twin?.open_root(id.as_str()).map_err(show::failed)?;
                     let reserve = |bytes| ledger.reserve(&id, bytes);

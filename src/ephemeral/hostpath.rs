@@ -18,14 +18,12 @@ use super::{InlineId, InlineVolume, Kept, Kind, Made};
 use crate::error::{Error, Meaning, Result};
 use crate::sys::Failure;
 use crate::sys::beneath::{Dir, Follow};
-use crate::sys::mount::{self, MountOptions, Reach};
+use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::sys::mountinfo::Picture;
-use crate::volume::Condition;
+use crate::volume::{Condition, HostPathType};
 
 use denied::Denied;
 use wish::Wish;
-
-pub use wish::Type;
 
 /// A part of the host that pods may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub struct Prefix {
     /// The namespaces whose pods may; `*` is any.
     pub namespaces: Vec<String>,
     /// As what.
-    pub types: Vec<Type>,
+    pub types: Vec<HostPathType>,
     /// Whether nobody may write, whatever the pod says.
     pub read_only: bool,
     /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
@@ -90,7 +88,7 @@ impl HostPath {
     }
 
     /// Opens what is wanted, and makes a mount of it.
-    fn mount(&self, wish: &Wish<'_>) -> Result<OwnedFd> {
+    fn mount(&self, wish: &Wish<'_>) -> Result<DetachedMount> {
         let prefix = self.open(wish)?;
         self.denied.check(&prefix)?;
         let found = reach::reach(&prefix, wish)?;
@@ -104,12 +102,17 @@ impl HostPath {
     }
 
     /// Makes the mount. What is checked is what it shows: nothing was mounted between the one and the other.
-    fn copied(&self, found: &OwnedFd, options: &MountOptions, reach: Reach) -> Result<OwnedFd> {
+    fn copied(
+        &self,
+        found: &OwnedFd,
+        options: &MountOptions,
+        reach: Reach,
+    ) -> Result<DetachedMount> {
         let not_made = |why| Error::internal("make a part of the host visible to a pod", why);
         for _ in 0..LOOKS {
             let picture = Picture::take().map_err(not_made)?;
             self.denied.check_shown(found, reach, picture.table())?;
-            let mount = mount::cloned(found, options, reach).map_err(not_made)?;
+            let mount = DetachedMount::copy(found, options, reach).map_err(not_made)?;
             if picture.is_present().map_err(not_made)? {
                 return Ok(mount);
             }

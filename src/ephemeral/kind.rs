@@ -9,6 +9,7 @@ use super::{InlineId, InlineVolume, Kept};
 use crate::error::Result;
 use crate::sys::Failure;
 use crate::sys::inspect::usage;
+use crate::sys::mount::DetachedMount;
 use crate::sys::statvfs::Usage;
 use crate::volume::Condition;
 
@@ -56,8 +57,8 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
 /// A volume that is made.
 #[derive(Debug)]
 pub struct Made {
-    /// A detached mount, complete with its options (`ro`, `nosuid`, …).
-    pub mount: OwnedFd,
+    /// Complete with its options (`ro`, `nosuid`, …).
+    pub mount: DetachedMount,
     /// What has to be known of it from now on.
     pub kept: Kept,
 }

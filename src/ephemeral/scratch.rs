@@ -19,7 +19,7 @@ use super::{InlineId, InlineVolume, Kept, Kind, Ledger, Made};
 use crate::error::{Error, Result};
 use crate::sys::Failure;
 use crate::sys::inspect::{set_mode_and_group, usage};
-use crate::sys::mount::{self, MountOptions, Reach};
+use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::sys::statvfs::Usage;
 use crate::volume::{Bytes, Condition, FsType};
 
@@ -161,7 +161,7 @@ impl Kind for Scratch {
         if !volume.read_only {
             return Ok(Made { mount, kept: planned });
         }
-        let mount = mount::cloned(&mount, &MountOptions::read_only(), Reach::Alone);
+        let mount = DetachedMount::copy(&mount, &MountOptions::read_only(), Reach::Alone);
         Ok(Made { mount: mount.map_err(not_made)?, kept: planned })
     }
 

@@ -13,7 +13,7 @@ use super::InlineId;
 use crate::error::{Error, Meaning, Result};
 use crate::sys::beneath::{Dir, How};
 use crate::sys::inspect::{Seen, has_nothing_to_lose, look};
-use crate::sys::mount::{self, How as Unmounting};
+use crate::sys::mount::{self, DetachedMount, How as Unmounting};
 use crate::sys::{Failure, patience};
 
 /// After so long, what keeps a mount busy is a process that uses it.
@@ -156,7 +156,7 @@ impl Target {
     }
 
     /// Puts the mount there. What is made for it is taken away again if that fails.
-    pub(super) fn put(&self, mount: &OwnedFd) -> Result<()> {
+    pub(super) fn put(&self, mount: &DetachedMount) -> Result<()> {
         let kind = look(mount).map_err(not_reached)?.kind;
         let made = self.ensure(kind)?;
         let put = self.root().and_then(|place| {
@@ -164,7 +164,7 @@ impl Target {
             if found.is_mount_root || found.kind.is_dir() != kind.is_dir() {
                 return Err(occupied());
             }
-            mount::put(mount, place).map_err(not_reached)
+            mount.put(place).map_err(not_reached)
         });
         if put.is_err()
             && made

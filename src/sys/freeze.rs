@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use rustix::fs::{AtFlags, OFlags, StatxFlags, statx};
 
 use super::failure::{Doing, Failure, Result};
-use super::mount_detached::DetachedMount;
+use super::mount::DetachedMount;
 use super::mountinfo::Mount;
 
 pub use register::thaw_all;

@@ -1,6 +1,6 @@
 //! What an open file is, and whether a mount begins there.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, FileType, Mode, StatxAttributes, StatxFlags};
 
@@ -66,7 +66,7 @@ pub fn usage(at: impl AsFd) -> Result<Usage> {
 }
 
 /// Gives the root of a new volume its mode and its group; the umask changes nothing of it.
-pub fn set_mode_and_group(root: &OwnedFd, mode: u32, group: Option<u32>) -> Result<()> {
+pub fn set_mode_and_group(root: impl AsFd, mode: u32, group: Option<u32>) -> Result<()> {
     // The descriptor may be of a mount, which is opened as a path only: a second one can do more.
     let dir = Dir::of_opened(root)?;
     let group = group.map(rustix::fs::Gid::from_raw);

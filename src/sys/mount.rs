@@ -4,7 +4,7 @@
 //! appears anywhere, so that a failure leaves nothing to undo and nobody ever sees it half made. What is
 //! mounted already is a question for [`super::mountinfo`].
 
-pub(super) mod attributes;
+mod attributes;
 mod bind;
 mod detached;
 mod filesystem;
@@ -16,8 +16,8 @@ mod unmount;
 use super::mountinfo::Mount;
 
 pub use bind::{bind, bind_opened};
-pub use detached::{Reach, cloned, detached, put};
-pub(super) use filesystem::make;
+pub use detached::{DetachedMount, Reach};
+use filesystem::make;
 pub use filesystem::mount;
 pub use flags::vfs_flags;
 pub use shared::bind_shared;

@@ -13,8 +13,8 @@ use orlop::cluster::client::connect_for_pods;
 use orlop::ephemeral::config::{Api, Projections, Settings};
 use orlop::ephemeral::{Attributes, InlineId, InlineVolume, Kept, Kind, KindName, Pod, Secrets};
 use orlop::error::{Error, Meaning, Result};
+use orlop::sys::mount::DetachedMount;
 use orlop::sys::mount::{MountOptions, bind, mount};
-use orlop::sys::mount_detached::writable_twin;
 use orlop::sys::mountinfo::MountTable;
 use orlop::volume::Bytes;
 use rustix::io::Errno;
@@ -381,7 +381,7 @@ fn case_089_a_link_that_is_gone_is_there_again() {
         let rig = Rig::new().await;
         rig.api.put(APP, config_map("1"));
         let seen = rig.publish("conf", &Spec::config_map()).await.unwrap();
-        let twin = writable_twin(seen.root()).unwrap();
+        let twin = DetachedMount::writable_twin(seen.root()).unwrap();
         twin.open_root("twin").unwrap().remove_file("a").unwrap();
         assert_eq!(seen.names(), ["b"]);
         pass(31).await;
@@ -396,7 +396,7 @@ fn case_091_without_room_the_old_content_stays() {
         let rig = Rig::new().await;
         rig.api.put(APP, config_map("1"));
         let seen = rig.publish("conf", &Spec::config_map()).await.unwrap();
-        let twin = writable_twin(seen.root()).unwrap().open_root("twin").unwrap();
+        let twin = DetachedMount::writable_twin(seen.root()).unwrap().open_root("twin").unwrap();
         let full = twin.create_file(
             "full",
             &vec![0; 200 << 20],
@@ -1004,7 +1004,7 @@ fn case_099_links_that_are_swapped_in_all_the_time_lead_the_writer_nowhere() {
             fs::write(victim.join(file), "precious").unwrap();
         }
         let before = fs::metadata(&victim).unwrap();
-        let twin = writable_twin(seen.root()).unwrap();
+        let twin = DetachedMount::writable_twin(seen.root()).unwrap();
         let root = twin.root().display().to_string().replace("thread-self", "self");
         let stop = Arc::new(AtomicBool::new(false));
         let (path, of, told) = (PathBuf::from(root), victim.clone(), Arc::clone(&stop));

@@ -11,7 +11,7 @@ use orlop::sys::loopdev::{self, AttachOptions, AttachedLoop};
 use orlop::sys::mount::{self, MountOptions};
 use orlop::tool::{Invocation, Output, Program};
 use rustix::io::Errno;
-use rustix::mount::MountPropagationFlags;
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use tempfile::TempDir;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -188,6 +188,12 @@ pub(crate) fn run<'a>(program: Program, args: impl IntoIterator<Item = &'a Path>
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work)
+}
+
+/// Takes a mount away as `umount --lazy` does: the program that another test is just starting may have copies of all
+/// descriptors, and with them of the mount.
+pub(crate) fn take_away(mount: &Path) {
+    rustix::mount::unmount(mount, UnmountFlags::DETACH).unwrap();
 }
 
 /// Returns something for a program to hold where nobody else wants the volume.

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use rustix::io::Errno;
-
 use super::attributes::Asked;
+use crate::ephemeral::tmpfs::{TMPFS, without_swap};
 use crate::ephemeral::{InlineId, KindName};
-use crate::sys::mount::MountOptions;
-use crate::sys::mount_detached::{DetachedMount, mount_detached};
+use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::sys::{Failure, Result};
 use crate::volume::Bytes;
 
@@ -32,12 +30,10 @@ const SWAPS: &str = "/proc/swaps";
 pub(super) fn make(id: &InlineId, asked: &Asked) -> Result<DetachedMount> {
     let options = options(asked);
     let source = Path::new(id.as_str());
-    let without_swap = with(&options, "noswap");
-    match mount_detached("tmpfs", source, &without_swap) {
-        Err(failure) if failure.errno() == Some(Errno::INVAL) => {}
-        answer => return answer,
+    if let Some(mount) = without_swap(source, &options)? {
+        return Ok(mount);
     }
-    // Before Linux 6.4 tmpfs cannot be kept out of swap. ramfs is never in it, and knows no limits, which only the
+    // ramfs is never in swap, and knows no limits, which only the
     // driver could exceed; but it cannot be shown to the users of a user namespace.
     if has_swap()? {
         let flags = options
@@ -45,9 +41,9 @@ pub(super) fn make(id: &InlineId, asked: &Asked) -> Result<DetachedMount> {
             .iter()
             .filter(|flag| !flag.starts_with("size=") && !flag.starts_with("nr_inodes="));
         let options = MountOptions { read_only: false, flags: flags.cloned().collect() };
-        return mount_detached("ramfs", source, &options);
+        return DetachedMount::make("ramfs", source, &options);
     }
-    mount_detached("tmpfs", source, &options)
+    DetachedMount::make(TMPFS, source, &options)
 }
 
 /// Returns the mode of the root, which is that of Kubernetes' own volumes of the kind.
@@ -77,12 +73,6 @@ fn options(asked: &Asked) -> MountOptions {
 fn limit(asked: &Asked) -> Bytes {
     let sources = u64::try_from(asked.sources.len()).unwrap_or(u64::MAX);
     Bytes(sources.saturating_mul(OBJECT).saturating_add(FILES).saturating_mul(2))
-}
-
-fn with(options: &MountOptions, flag: &str) -> MountOptions {
-    let mut options = options.clone();
-    options.flags.push(flag.to_owned());
-    options
 }
 
 fn has_swap() -> Result<bool> {

@@ -1,7 +1,5 @@
 //! Lets a volume show what its sources have.
 
-use std::os::fd::OwnedFd;
-
 use super::attributes::{Asked, FileMode};
 use super::backing;
 use super::files::Files;
@@ -14,13 +12,13 @@ use crate::ephemeral::InlineId;
 use crate::error::{Error, Result};
 use crate::sys::Failure;
 use crate::sys::beneath::Dir;
-use crate::sys::mount_detached::{DetachedMount, writable_twin};
+use crate::sys::mount::DetachedMount;
 use crate::volume::Bytes;
 
 /// A volume whose files are written.
 pub(super) struct New {
     /// Where pods see it.
-    pub(super) read_only: OwnedFd,
+    pub(super) read_only: DetachedMount,
     /// Where only the driver sees it, if this kernel can show a mount twice that is nowhere yet.
     pub(super) twin: Option<DetachedMount>,
     /// What each source shows.
@@ -43,7 +41,7 @@ pub(super) fn make(
     let mount = backing::make(id, asked).map_err(failed)?;
     written(&mount, id, asked, group, &payload).map_err(failed)?;
     // Before Linux 6.15 only what is mounted somewhere has twins.
-    let twin = writable_twin(mount.as_mount()).ok();
+    let twin = DetachedMount::writable_twin(&mount).ok();
     let read_only = mount.into_read_only().map_err(failed)?;
     Ok(New { read_only, twin, parts, takes })
 }

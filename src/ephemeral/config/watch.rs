@@ -4,6 +4,7 @@
 //! quietly, and the next token gets the next try.
 
 use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::read::{Reader, wanted};
 use super::token::Token;
 use super::{Change, Shared};
 use crate::ephemeral::{InlineId, Pod};
-use crate::sys::mount_detached::DetachedMount;
+use crate::sys::mount::DetachedMount;
 
 /// The longest watch: so that one does not outlive the right to it by much.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -241,7 +242,7 @@ impl Job {
             group: self.group,
             is_due: true,
         };
-        let changed = shared.change(change, locals, self.twin.as_mount()).await;
+        let changed = shared.change(change, locals, self.twin.as_fd()).await;
         if let Err(error) = changed {
             tracing::debug!(volume = %self.id, why = error.sentence(), "a change was heard of, and not shown");
         }

@@ -7,10 +7,11 @@ use std::path::Path;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
-use super::wish::{Type, Wish};
+use super::wish::Wish;
 use crate::error::{Error, Result};
 use crate::sys::Failure;
 use crate::sys::beneath::{Dir, Follow, How};
+use crate::volume::HostPathType;
 
 /// The modes of what is made, as Kubernetes has them.
 const DIRECTORY: u32 = 0o755;
@@ -29,14 +30,14 @@ pub(super) fn reach(prefix: &Dir, wish: &Wish<'_>) -> Result<OwnedFd> {
 fn make(prefix: &Dir, wish: &Wish<'_>, missing: Failure) -> Result<OwnedFd> {
     let not_made = |why| refused(&wish.path, why);
     match wish.kind {
-        Some(Type::DirectoryOrCreate) => {
+        Some(HostPathType::DirectoryOrCreate) => {
             let mut dir = prefix.duplicate().map_err(not_made)?;
             for name in &wish.below {
                 dir = ensure_dir(&dir, name).map_err(not_made)?;
             }
         }
         // Its parents are not made.
-        Some(Type::FileOrCreate) => {
+        Some(HostPathType::FileOrCreate) => {
             let (Some(parent), Some(name)) = (wish.below.parent(), wish.below.file_name()) else {
                 return Err(absent(&wish.path, missing));
             };

@@ -1,6 +1,5 @@
 //! The attributes of a hostPath, and whether the admin lets this pod have it.
 
-use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -11,22 +10,10 @@ use super::Prefix;
 use crate::ephemeral::{Flag, InlineVolume};
 use crate::error::{Error, Result};
 use crate::sys::inspect::look;
+use crate::volume::HostPathType;
 
 /// The longest path that the kernel takes.
 const LONGEST: usize = 4096;
-
-/// What the user says that it is, and what the admin allows: as Kubernetes has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of Kubernetes")]
-pub enum Type {
-    DirectoryOrCreate,
-    Directory,
-    FileOrCreate,
-    File,
-    Socket,
-    CharDevice,
-    BlockDevice,
-}
 
 /// As the user writes them.
 #[derive(Debug, Deserialize)]
@@ -34,7 +21,7 @@ pub enum Type {
 struct Entries {
     path: String,
     #[serde(default, rename = "type", deserialize_with = "type_or_nothing")]
-    kind: Option<Type>,
+    kind: Option<HostPathType>,
     recursive: Option<Flag>,
     follow_symlinks: Option<Flag>,
 }
@@ -47,7 +34,7 @@ pub(super) struct Wish<'a> {
     /// The path in the prefix.
     pub(super) below: PathBuf,
     /// Nothing for whatever is there.
-    pub(super) kind: Option<Type>,
+    pub(super) kind: Option<HostPathType>,
     pub(super) recursive: bool,
     pub(super) follow_symlinks: bool,
     pub(super) read_only: bool,
@@ -84,17 +71,17 @@ impl<'a> Wish<'a> {
     }
 
     /// Returns what was found, if it is what was wanted.
-    pub(super) fn checked(&self, found: impl AsFd) -> Result<Type> {
+    pub(super) fn checked(&self, found: impl AsFd) -> Result<HostPathType> {
         let seen = look(found).map_err(|why| Error::internal("look at a part of the host", why))?;
         let path = self.path.display();
         let failed =
             |what: String| Err(Error::unfit(format!("hostPath type check failed: {path} {what}")));
         let is = match seen.kind {
-            FileType::Directory => Type::Directory,
-            FileType::RegularFile => Type::File,
-            FileType::Socket => Type::Socket,
-            FileType::CharacterDevice => Type::CharDevice,
-            FileType::BlockDevice => Type::BlockDevice,
+            FileType::Directory => HostPathType::Directory,
+            FileType::RegularFile => HostPathType::File,
+            FileType::Socket => HostPathType::Socket,
+            FileType::CharacterDevice => HostPathType::CharDevice,
+            FileType::BlockDevice => HostPathType::BlockDevice,
             FileType::Symlink => {
                 let reason = format!("hostPath {path} is a link, which is not followed");
                 return Err(Error::unfit(reason));
@@ -151,7 +138,7 @@ fn allowed<'a>(path: &Path, namespace: &str, prefixes: &'a [Prefix]) -> Result<&
 // === impl Prefix ===
 
 impl Prefix {
-    fn allows(&self, kind: Type, path: &Path) -> Result<()> {
+    fn allows(&self, kind: HostPathType, path: &Path) -> Result<()> {
         // Who may have one made may have one that is there.
         let is_allowed = self.types.iter().any(|one| *one == kind || one.found() == kind);
         if is_allowed {
@@ -164,59 +151,15 @@ impl Prefix {
     }
 }
 
-// === impl Type ===
-
-impl Type {
-    const ALL: [Self; 7] = [
-        Self::DirectoryOrCreate,
-        Self::Directory,
-        Self::FileOrCreate,
-        Self::File,
-        Self::Socket,
-        Self::CharDevice,
-        Self::BlockDevice,
-    ];
-
-    /// Returns what it is once it is there.
-    fn found(self) -> Self {
-        match self {
-            Self::DirectoryOrCreate => Self::Directory,
-            Self::FileOrCreate => Self::File,
-            other @ (Self::Directory
-            | Self::File
-            | Self::Socket
-            | Self::CharDevice
-            | Self::BlockDevice) => other,
-        }
-    }
-
-    pub(super) fn is_device(self) -> bool {
-        matches!(self, Self::CharDevice | Self::BlockDevice)
-    }
-}
-
-impl fmt::Display for Type {
-    /// Writes it as Kubernetes' own messages do.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DirectoryOrCreate | Self::Directory => "directory",
-            Self::FileOrCreate | Self::File => "file",
-            Self::Socket => "socket file",
-            Self::CharDevice => "character device",
-            Self::BlockDevice => "block device",
-        })
-    }
-}
-
-fn type_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Type>, D::Error> {
+fn type_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HostPathType>, D::Error> {
     let text = String::deserialize(from)?;
     if text.is_empty() {
         return Ok(None);
     }
-    let named = |kind: &Type| format!("{kind:?}");
-    if let Some(kind) = Type::ALL.iter().find(|kind| named(kind) == text) {
+    let named = |kind: &HostPathType| format!("{kind:?}");
+    if let Some(kind) = HostPathType::ALL.iter().find(|kind| named(kind) == text) {
         return Ok(Some(*kind));
     }
-    let all = Type::ALL.each_ref().map(named).join(", ");
+    let all = HostPathType::ALL.each_ref().map(named).join(", ");
     Err(de::Error::custom(format!("must be \"\" or one of {all}")))
 }

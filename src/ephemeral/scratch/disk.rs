@@ -4,7 +4,6 @@
 //! so that a driver that dies leaves none.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
@@ -18,7 +17,7 @@ use crate::fs;
 use crate::sys::Failure;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::loopdev::{self, AttachOptions};
-use crate::sys::mount::{self, MountOptions, Reach};
+use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::volume::{Bytes, FsType};
 
 const IMAGE: &str = ".img";
@@ -91,7 +90,7 @@ impl Disk {
         inodes: Option<u32>,
         fs: FsType,
         flags: &[String],
-    ) -> Result<OwnedFd> {
+    ) -> Result<DetachedMount> {
         let name = format!("{id}{IMAGE}");
         let is_there = self.dir.exists(&name).map_err(not_made)?;
         if is_there {
@@ -109,7 +108,7 @@ impl Disk {
             flags.push("errors=remount-ro".to_owned());
         }
         let options = MountOptions { read_only: false, flags };
-        let mount = mount::detached(fs.as_str(), &attached.device.path, &options);
+        let mount = DetachedMount::make(fs.as_str(), &attached.device.path, &options);
         let mount = mount.map_err(not_made)?;
         if !is_there && fs == FsType::Ext4 {
             // An emptyDir is empty.
@@ -120,10 +119,10 @@ impl Disk {
     }
 
     /// Makes the directory, or takes the one that is there.
-    pub(super) fn directory(&self, id: &InlineId, flags: &[String]) -> Result<OwnedFd> {
+    pub(super) fn directory(&self, id: &InlineId, flags: &[String]) -> Result<DetachedMount> {
         let dir = self.dir.ensure_dir(id.as_str()).map_err(not_made)?;
         let options = MountOptions { read_only: false, flags: flags.to_vec() };
-        mount::cloned(&dir, &options, Reach::Alone).map_err(not_made)
+        DetachedMount::copy(&dir, &options, Reach::Alone).map_err(not_made)
     }
 
     /// Removes whatever the volume has here. Links in it are not followed, and nothing that is mounted in it is touched.

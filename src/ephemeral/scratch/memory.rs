@@ -1,13 +1,11 @@
 //! emptyDirs in memory: a tmpfs, or a hugetlbfs.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::io::Errno;
-
 use super::not_made;
+use crate::ephemeral::tmpfs::{TMPFS, without_swap};
 use crate::error::{Error, Result};
-use crate::sys::mount::{self, MountOptions};
+use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::volume::Bytes;
 
 /// A directory for each size of huge pages that the kernel has, named `hugepages-2048kB`.
@@ -24,20 +22,17 @@ pub(super) fn half() -> Bytes {
 }
 
 /// Makes a tmpfs that is never written to swap, where the kernel knows how (6.4).
-pub(super) fn tmpfs(size: Bytes, inodes: Option<u32>, flags: &[String]) -> Result<OwnedFd> {
+pub(super) fn tmpfs(size: Bytes, inodes: Option<u32>, flags: &[String]) -> Result<DetachedMount> {
     let mut flags = flags.to_vec();
     // 0 would mean without a limit.
     flags.push(format!("size={}", size.0.max(1)));
     // One is the directory itself.
     flags.extend(inodes.map(|inodes| format!("nr_inodes={}", u64::from(inodes) + 1)));
     let options = MountOptions { read_only: false, flags };
-    let mut without_swap = options.clone();
-    without_swap.flags.push("noswap".to_owned());
-    match mount::detached("tmpfs", Path::new("tmpfs"), &without_swap) {
-        Err(why) if why.errno() == Some(Errno::INVAL) => {
-            mount::detached("tmpfs", Path::new("tmpfs"), &options).map_err(not_made)
-        }
-        answer => answer.map_err(not_made),
+    let source = Path::new(TMPFS);
+    match without_swap(source, &options).map_err(not_made)? {
+        Some(mount) => Ok(mount),
+        None => DetachedMount::make(TMPFS, source, &options).map_err(not_made),
     }
 }
 
@@ -47,13 +42,13 @@ pub(super) fn huge(
     size: Option<Bytes>,
     inodes: Option<u32>,
     flags: &[String],
-) -> Result<OwnedFd> {
+) -> Result<DetachedMount> {
     let mut flags = flags.to_vec();
     flags.push(format!("pagesize={}", page.0));
     flags.extend(size.map(|size| format!("size={}", size.0)));
     flags.extend(inodes.map(|inodes| format!("nr_inodes={}", u64::from(inodes) + 1)));
     let options = MountOptions { read_only: false, flags };
-    mount::detached("hugetlbfs", Path::new("nodev"), &options).map_err(not_made)
+    DetachedMount::make("hugetlbfs", Path::new("nodev"), &options).map_err(not_made)
 }
 
 /// Returns the size of a huge page: the one that is asked for if the node has it, or the node's usual one.

@@ -3,7 +3,7 @@
 //! The limit is that of a group, because what a pod makes in its subvolume may be subvolumes again, and those are in the
 //! group, too. The number of the group comes from the volume's id, so that it is found whatever else is lost.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use super::disk::Disk;
 use super::not_made;
@@ -13,7 +13,7 @@ use crate::fault;
 use crate::sys::Failure;
 use crate::sys::btrfs::{self, Group, Quotas};
 use crate::sys::inspect::usage;
-use crate::sys::mount::{self, MountOptions, Reach};
+use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::sys::statvfs::Usage;
 use crate::volume::Bytes;
 
@@ -64,7 +64,7 @@ impl Disk {
         id: &InlineId,
         size: Bytes,
         flags: &[String],
-    ) -> Result<OwnedFd> {
+    ) -> Result<DetachedMount> {
         if let Some(why) = self.no_quotas().map_err(not_made)? {
             return Err(Error::unfit(format!("the limit of an emptyDir cannot be kept: {why}")));
         }
@@ -80,7 +80,7 @@ impl Disk {
             // One that was there may have lost its group, when somebody turned the quotas off and on again.
             btrfs::join(&root, btrfs::id(&root)?, group)?;
             let options = MountOptions { read_only: false, flags: flags.to_vec() };
-            mount::cloned(&root, &options, Reach::Alone)
+            DetachedMount::copy(&root, &options, Reach::Alone)
         };
         made().map_err(not_made)
     }

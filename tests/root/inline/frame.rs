@@ -11,7 +11,7 @@ use orlop::sys::mount::{self, MountOptions};
 use tonic::{Code, Request};
 
 use super::rig::{Node, Volume, mounts_at, on_node, refused, rights};
-use crate::support::Mounted;
+use crate::support::{Mounted, take_away};
 
 #[test]
 fn case_012_an_id_that_is_a_path_touches_nothing() {
@@ -199,7 +199,7 @@ fn case_029_what_somebody_put_into_the_bare_target_stays() {
         let volume = Volume::of(1);
         node.publish(&inline, &volume).await.unwrap();
         let target = node.target(&volume);
-        mount::unmount(&target).unwrap();
+        take_away(&target);
         fs::write(target.join("words"), "precious").unwrap();
         let (code, why) = refused(node.unpublish(&inline, &volume).await);
         assert_eq!(
@@ -246,7 +246,7 @@ fn case_032_after_a_reboot_the_disk_is_kept_and_memory_is_empty() {
         }
         drop(inline);
         for (volume, _) in all {
-            assert!(mount::unmount(&node.target(volume)).unwrap());
+            take_away(&node.target(volume));
         }
         let inline = node.start();
         for (volume, is_kept) in all {

@@ -7,22 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use orlop::ephemeral::hostpath::{HostPath, Prefix, Type};
+use orlop::ephemeral::hostpath::{HostPath, Prefix};
 use orlop::ephemeral::{Inline, Role};
+use orlop::volume::HostPathType;
 use tonic::{Code, Status};
 
 use super::rig::{Node, Volume, mounts_at, on_node, refused, rights};
 use crate::support::{Mounted, mount_at, new_dir};
-
-pub(super) const ALL: [Type; 7] = [
-    Type::DirectoryOrCreate,
-    Type::Directory,
-    Type::FileOrCreate,
-    Type::File,
-    Type::Socket,
-    Type::CharDevice,
-    Type::BlockDevice,
-];
 
 /// A node whose directory `host/data` pods may have.
 pub(super) struct Host {
@@ -34,7 +25,7 @@ pub(super) fn prefix(node: &Node) -> Prefix {
     Prefix {
         path: node.path("host/data"),
         namespaces: vec!["team-a".to_owned()],
-        types: ALL.to_vec(),
+        types: HostPathType::ALL.to_vec(),
         read_only: false,
         follow_symlinks: false,
     }
@@ -319,7 +310,7 @@ fn case_071_and_072_each_type_is_what_it_says() {
 #[test]
 fn what_is_there_is_taken_only_as_an_allowed_type() {
     with(
-        |prefix| prefix.types = vec![Type::Directory],
+        |prefix| prefix.types = vec![HostPathType::Directory],
         async |host: Host| {
             fs::write(host.data("file"), "").unwrap();
             for (name, kind) in

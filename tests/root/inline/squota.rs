@@ -16,7 +16,7 @@ use tonic::Code;
 
 use super::rig::{Node, Volume, mounts_at, refused, rights};
 use super::scratch::fill;
-use crate::support::{Image, MIB, Mounted, block_on, mount_at, new_dir};
+use crate::support::{Image, MIB, Mounted, block_on, mount_at, new_dir, take_away};
 
 /// Longer than a subvolume that was removed takes to be gone, or the collection to begin.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -209,7 +209,7 @@ fn case_032_after_a_reboot_a_quota_holds_as_before() {
         let target = node.target(&volume);
         fs::write(target.join("words"), vec![7; 20 << 20]).unwrap();
         drop(inline);
-        assert!(mount::unmount(&target).unwrap());
+        take_away(&target);
         ground.remount().await;
         // What is there is kept where it is, whatever is allowed by now.
         let settings = Settings { squota: Squota::Forbidden, ..ground.settings(node) };
@@ -241,7 +241,7 @@ fn an_image_keeps_the_limit_where_no_quota_can() {
         assert!(why.contains("they are left as they are"), "{why}");
         // An image stays one when there are other quotas later.
         drop(inline);
-        assert!(mount::unmount(&node.target(&by_itself)).unwrap());
+        take_away(&node.target(&by_itself));
         run("btrfs", &[of("quota"), of("disable"), ground.mounted.at()]);
         let inline = ground.start(node);
         assert_eq!(btrfs::quotas(ground.dir()).unwrap(), Quotas::Simple);
@@ -268,7 +268,7 @@ fn without_its_quota_a_volume_is_not_made() {
         let volume = Volume::of(1).with("sizeLimit", "32Mi");
         node.publish(&inline, &volume).await.unwrap();
         fs::write(node.target(&volume).join("words"), "here").unwrap();
-        assert!(mount::unmount(&node.target(&volume)).unwrap());
+        take_away(&node.target(&volume));
         run("btrfs", &[of("quota"), of("disable"), ground.mounted.at()]);
         let (code, why) = refused(node.publish(&inline, &volume).await);
         assert_eq!((code, why.contains("no simple quotas")), (Code::Unavailable, true), "{why}");
@@ -295,7 +295,7 @@ fn case_024_a_subvolume_of_no_pod_is_collected() {
             node.publish(&inline, volume).await.unwrap();
         }
         drop(inline);
-        assert!(mount::unmount(&node.target(&gone)).unwrap());
+        take_away(&node.target(&gone));
         fs::remove_dir_all(node.path(&format!("kubelet/pods/{}", gone.uid))).unwrap();
         // Nothing is known of it but what is on the disk.
         let record = format!("state/inline/scratch/{}.json", gone.id());

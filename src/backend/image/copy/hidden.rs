@@ -10,14 +10,13 @@ use super::marker::Marker;
 use crate::fault;
 use crate::sys::beneath::Dir;
 use crate::sys::freeze;
-use crate::sys::mount::MountOptions;
-use crate::sys::mount_detached::mount_detached;
+use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::volume::FsType;
 
 /// Thaws the volume in this directory, which is `device`, through a mount that nobody sees, and removes the
 /// marker.
 pub fn thaw_hidden(volume: &Dir, device: &Path, fs: FsType) -> Result<(), Error> {
-    let mount = mount_detached(fs.as_str(), device, &MountOptions::default())?;
+    let mount = DetachedMount::make(fs.as_str(), device, &MountOptions::default())?;
     let thawed = freeze::thaw_detached(&mount)?;
     tracing::warn!(device = %device.display(), thawed, "a copy was cut off here, and its volume's mounts are out of sight");
     fault::point("thaw: thawed out of sight");

@@ -22,8 +22,7 @@ use crate::fault;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::freeze::{self, FrozenForLong};
 use crate::sys::loopdev::{self, Backing, LoopDevice};
-use crate::sys::mount::MountOptions;
-use crate::sys::mount_detached::mount_detached;
+use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::sys::mountinfo::{Mount, MountTable};
 use crate::volume::{Content, VolumeId};
 
@@ -207,7 +206,7 @@ fn thaw_unseen(volumes: &Dir, id: &VolumeId, used: &Use) -> Result<()> {
     let entry = scan::entry::<VolumeRecord>(volumes, id)?;
     let content = entry.and_then(|entry| Some(entry.record.ok()?.volume.content));
     let Some(Content::FileSystem(fs)) = content else { return Ok(()) };
-    let mount = mount_detached(fs.as_str(), &used.device.path, &MountOptions::default())?;
+    let mount = DetachedMount::make(fs.as_str(), &used.device.path, &MountOptions::default())?;
     freeze::thaw_detached(&mount)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ fn of_hostpath(config: &Config) -> (Vec<hostpath::Prefix>, Vec<PathBuf>) {
     let prefixes = config.roles.hostpath.prefixes.iter().map(|prefix| hostpath::Prefix {
         path: prefix.path.clone(),
         namespaces: prefix.namespaces.clone(),
-        types: prefix.types.iter().map(|kind| of_type(*kind)).collect(),
+        types: prefix.types.clone(),
         read_only: prefix.read_only,
         follow_symlinks: prefix.follow_symlinks,
     });
@@ -29,16 +29,4 @@ fn of_hostpath(config: &Config) -> (Vec<hostpath::Prefix>, Vec<PathBuf>) {
     });
     let denied = config::Prefix::denied().map(ToOwned::to_owned);
     (prefixes.collect(), denied.chain(own).chain(pools).collect())
-}
-
-fn of_type(kind: config::HostPathType) -> hostpath::Type {
-    match kind {
-        config::HostPathType::DirectoryOrCreate => hostpath::Type::DirectoryOrCreate,
-        config::HostPathType::Directory => hostpath::Type::Directory,
-        config::HostPathType::FileOrCreate => hostpath::Type::FileOrCreate,
-        config::HostPathType::File => hostpath::Type::File,
-        config::HostPathType::Socket => hostpath::Type::Socket,
-        config::HostPathType::CharDevice => hostpath::Type::CharDevice,
-        config::HostPathType::BlockDevice => hostpath::Type::BlockDevice,
-    }
 }

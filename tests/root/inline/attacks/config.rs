@@ -10,8 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use orlop::csi::v1;
 use orlop::csi::v1::node_server::Node as _;
 use orlop::ephemeral::Role;
-use orlop::sys::mount::{self, MountOptions};
-use orlop::sys::mount_detached::writable_twin;
+use orlop::sys::mount::{self, DetachedMount, MountOptions};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use tonic::{Code, Request};
@@ -20,7 +19,7 @@ use super::super::config::{APP, DB, TOKENS, app, pass, publish, request, start, 
 use super::super::rig::{Node, Volume, mounts_at, on_node, refused};
 use super::Victim;
 use crate::stand_in::{Fault, StandIn};
-use crate::support::Mounted;
+use crate::support::{Mounted, take_away};
 
 fn secret() -> Volume {
     Volume { read_only: true, ..Volume::of(1) }.with("kind", "secret")
@@ -373,7 +372,7 @@ fn attack_pipes_and_directories_in_place_of_files() {
         put("0");
         publish(&node, &inline, &volume, "t").await.unwrap();
         let root = fs::File::open(node.target(&volume)).unwrap();
-        let twin = writable_twin(&root).unwrap();
+        let twin = DetachedMount::writable_twin(&root).unwrap();
         drop(root);
         let pipe = |at: &Path| mknodat(CWD, at, FileType::Fifo, Mode::RWXU, 0).unwrap();
         let at = twin.root();
@@ -441,7 +440,7 @@ fn attack_another_volume_inside_that_has_the_names_of_this_one() {
         }
         victim.is_untouched("the volume inside");
         assert_eq!((fs::read_dir(&sub).unwrap().count(), mounts_at(&sub)), (5, 1));
-        mount::unmount(&sub).unwrap();
+        take_away(&sub);
         node.unpublish(&inline, &volume).await.unwrap();
         node.is_clean();
     });

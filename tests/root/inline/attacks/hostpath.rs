@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use orlop::ephemeral::Role;
-use orlop::ephemeral::hostpath::{HostPath, Prefix, Type};
+use orlop::ephemeral::hostpath::{HostPath, Prefix};
 use orlop::sys::mount::{self, MountOptions, bind_shared};
+use orlop::volume::HostPathType;
 use tonic::Code;
 
-use super::super::hostpath::{ALL, Host, on_host, prefix, with};
+use super::super::hostpath::{Host, on_host, prefix, with};
 use super::super::rig::{Node, Volume, mounts_at, on_node, refused};
 use super::{Swapping, Victim};
-use crate::support::{Mounted, mount_at, new_dir};
+use crate::support::{Mounted, mount_at, new_dir, take_away};
 
 fn bind(from: &Path, to: &Path) {
     mount::bind(from, to, &MountOptions::default()).unwrap();
@@ -61,7 +62,7 @@ fn attack_links_that_lead_over_proc() {
                 assert_eq!(host.refused(&volume).await.0, Code::PermissionDenied, "{path}");
             }
             victim.is_untouched("a link");
-            mount::unmount(&host.data("proc")).unwrap();
+            take_away(&host.data("proc"));
         },
     );
 }
@@ -200,7 +201,7 @@ fn attack_a_part_of_what_is_denied_that_was_bound_into_a_prefix() {
             let alone = host.volume("a/b", "").with("recursive", "false");
             let names = |at: &Path| fs::read_dir(at.join("trap")).unwrap().count();
             assert_eq!(host.shown(&alone, names).await, 0);
-            mount::unmount(&host.data("a/b/trap")).unwrap();
+            take_away(&host.data("a/b/trap"));
         }
         // And what has it in it.
         bind(&host.node.path("host"), &host.data("a/b/trap"));
@@ -328,7 +329,7 @@ fn attack_mounts_that_a_pod_makes_or_takes_with_it() {
         let inner = Mounted::tmpfs(&target.join("empty"));
         assert_eq!(mounts_at(&host.data("empty")), 0);
         drop(inner);
-        assert!(mount::unmount(&target.join("below")).unwrap());
+        take_away(&target.join("below"));
         assert_eq!(mounts_at(below.at()), 1);
         host.node.unpublish(&host.inline, &volume).await.unwrap();
         assert_eq!(mounts_at(below.at()), 1);
@@ -338,7 +339,7 @@ fn attack_mounts_that_a_pod_makes_or_takes_with_it() {
         host.node.unpublish(&host.inline, &volume).await.unwrap();
         assert_eq!(fs::read_to_string(below.at().join("words")).unwrap(), "kept");
         drop(below);
-        mount::unmount(&host.data("")).unwrap();
+        take_away(&host.data(""));
         host.node.is_clean();
     });
 }
@@ -367,7 +368,12 @@ fn attack_programs_and_devices_that_wait_on_the_host() {
         }
     });
     with(
-        |prefix| prefix.types = ALL.into_iter().filter(|kind| *kind != Type::CharDevice).collect(),
+        |prefix| {
+            prefix.types = HostPathType::ALL
+                .into_iter()
+                .filter(|kind| *kind != HostPathType::CharDevice)
+                .collect();
+        },
         async |host: Host| {
             use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
             let mode = Mode::from_raw_mode(0o666);

@@ -15,6 +15,7 @@ use tonic::Code;
 
 use super::super::rig::{Node, Volume, on_node, refused};
 use super::{Swapping, Victim};
+use crate::support::take_away;
 
 /// A volume that is a plain directory: there nothing but the driver's own care is between a pod and the node.
 fn plain(pod: u32) -> Volume {
@@ -135,14 +136,14 @@ fn attack_a_mount_inside_of_what_is_removed() {
         mount::bind(victim.path(), &inside, &MountOptions::default()).unwrap();
         let (code, why) = refused(node.unpublish(&inline, &volume).await);
         assert_eq!(code, Code::Aborted, "{why}");
-        mount::unmount(&inside).unwrap();
+        take_away(&inside);
         victim.is_untouched("in the view of the pod");
         // In the content itself: it is in the way of the removal.
         let inside = content(&node, &volume).join("m");
         mount::bind(victim.path(), &inside, &MountOptions::default()).unwrap();
         let (code, why) = refused(node.unpublish(&inline, &volume).await);
         assert_eq!(code, Code::Internal, "{why}");
-        mount::unmount(&inside).unwrap();
+        take_away(&inside);
         victim.is_untouched("in the content");
         node.unpublish(&inline, &volume).await.unwrap();
         node.is_clean();
@@ -209,7 +210,7 @@ fn attack_a_link_that_hopes_to_be_given_to_the_group() {
         let victim = Victim::at(victim.path().to_owned());
         // After a reboot the same content is published again, and its root given to the group.
         drop(inline);
-        mount::unmount(&dir).unwrap();
+        take_away(&dir);
         let inline = node.start();
         node.publish(&inline, &volume).await.unwrap();
         assert_eq!(fs::metadata(&dir).unwrap().gid(), 2000);

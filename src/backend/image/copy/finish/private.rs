@@ -5,8 +5,7 @@ use std::path::Path;
 use crate::fault;
 use crate::fs::{Error, grow};
 use crate::sys::loopdev::{self, AttachOptions};
-use crate::sys::mount::MountOptions;
-use crate::sys::mount_detached::mount_detached;
+use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::sys::{Failure, blocking};
 
 use super::Copy;
@@ -23,7 +22,7 @@ pub(super) async fn visit(copy: &Copy<'_>, flags: &'static [&'static str]) -> Re
         let device = attach(&image)?;
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
         let options = MountOptions { read_only: false, flags };
-        let mount = mount_detached(fs.as_str(), &device.device.path, &options)?;
+        let mount = DetachedMount::make(fs.as_str(), &device.device.path, &options)?;
         fault::point("finish: replayed");
         if grow {
             grow::mounted(&mount.root(), fs)?;
