@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use orlop::sys::loopdev::{self, AttachOptions, Backing, LoopDevice, attach};
 use orlop::sys::{DeviceNumber, block};
@@ -221,7 +222,18 @@ fn a_read_only_device_that_stays_in_use_stays_read_only() {
     let device = attached.device.clone();
     block::set_read_only(&device.path, true).unwrap();
     assert!(!loopdev::detach_image(image.path()).unwrap());
-    let ro = std::fs::read_to_string(format!("/sys/dev/block/{}/ro", device.number)).unwrap();
-    assert_eq!(ro.trim(), "1");
+    let refuses_writes = || {
+        let path = format!("/sys/dev/block/{}/ro", device.number);
+        std::fs::read_to_string(path).unwrap().trim() == "1"
+    };
+    assert!(refuses_writes());
+    // It is free with its last user, and whoever gets it next may write.
     drop(attached);
+    let begin = Instant::now();
+    while loopdev::has(&device, &Backing::of(image.path()).unwrap()).unwrap() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{device} is still in use");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    loopdev::mend_free().unwrap();
+    assert!(!refuses_writes());
 }

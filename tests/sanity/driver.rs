@@ -40,8 +40,10 @@ impl Driver {
             }
         };
         let config = format!("maxVolumesPerNode: 2\npools: {pools}\n");
-        let process = Some(Process::start(room.path(), &config, &[]));
-        Self { room, process }
+        let mut process = Process::start(room.path(), &config, &[]);
+        // The suite would wait for it for ever.
+        assert!(process.ended().is_none(), "the driver does not start:\n{}", process.said());
+        Self { room, process: Some(process) }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

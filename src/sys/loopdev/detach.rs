@@ -57,9 +57,36 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
     let freed = patience::within(STILL_USED, is_free)?.is_some();
     if !freed && was_read_only {
         // Whoever uses it still is not to write to it from now on.
-        block::set_read_only(&device.path, true)?;
+        let file = node::open(device)?;
+        if status::of_open(&file, device)?.is_some_and(is_ours) {
+            block::set_read_only_of(&file, true).doing(|| format!("make {device} read-only"))?;
+        }
     }
     Ok(freed)
+}
+
+/// Lets devices that have no file take writes again.
+///
+/// One that was made read-only, and was in use when its file was detached, keeps that beyond its last user. Then whoever
+/// gets it next, be it another program of the machine, could not write.
+pub fn mend_free() -> Result<()> {
+    for device in node::all()? {
+        let file = match is_read_only(&device) {
+            Ok(false) => continue,
+            Ok(true) => node::open(&device),
+            Err(failure) => Err(failure),
+        };
+        let file = match file {
+            // It is just being removed.
+            Err(failure) if failure.is_not_found() || status::is_gone(&failure) => continue,
+            answer => answer?,
+        };
+        // As long as it is open nobody can detach a file from it, and a file that can only be read is another matter.
+        if status::of_open(&file, &device)?.is_none() {
+            block::set_read_only_of(&file, false).doing(|| format!("make {device} writable"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Says whether the device itself refuses writes, whatever the file allows.

@@ -101,7 +101,7 @@ pub(super) fn of_open(file: &File, device: &LoopDevice) -> Result<Option<LoopSta
     Ok(Some(LoopStatus::new(&info, block_size)))
 }
 
-fn is_gone(failure: &Failure) -> bool {
+pub(super) fn is_gone(failure: &Failure) -> bool {
     use rustix::io::Errno;
     matches!(failure.errno(), Some(Errno::NXIO | Errno::NODEV))
 }
