@@ -16,6 +16,7 @@ use crate::fault;
 use crate::fs;
 use crate::sys::Failure;
 use crate::sys::beneath::{Dir, How};
+use crate::sys::btrfs;
 use crate::sys::loopdev::{self, AttachOptions};
 use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::volume::{Bytes, FsType};
@@ -118,11 +119,18 @@ impl Disk {
         Ok(mount)
     }
 
-    /// Makes the directory, or takes the one that is there.
+    /// Makes the directory, or takes the one that is there. On btrfs it is a subvolume: what a pod makes in it may be
+    /// subvolumes again, which can only be removed all together.
     pub(super) fn directory(&self, id: &InlineId, flags: &[String]) -> Result<DetachedMount> {
-        let dir = self.dir.ensure_dir(id.as_str()).map_err(not_made)?;
-        let options = MountOptions { read_only: false, flags: flags.to_vec() };
-        DetachedMount::copy(&dir, &options, Reach::Alone).map_err(not_made)
+        let made = || {
+            if btrfs::is_btrfs(&self.dir)? && !self.dir.exists(id.as_str())? {
+                btrfs::create(&self.dir, id.as_str(), None)?;
+            }
+            let dir = self.dir.ensure_dir(id.as_str())?;
+            let options = MountOptions { read_only: false, flags: flags.to_vec() };
+            DetachedMount::copy(&dir, &options, Reach::Alone)
+        };
+        made().map_err(not_made)
     }
 
     /// Removes whatever the volume has here. Links in it are not followed, and nothing that is mounted in it is touched.
@@ -130,10 +138,16 @@ impl Disk {
         let removed = || {
             self.dir.remove_file(format!("{id}{NEW}"))?;
             self.dir.remove_file(format!("{id}{IMAGE}"))?;
-            self.dir.remove_tree(id.as_str())?;
+            self.remove_tree(id.as_str())?;
             self.remove_subvolume(id)
         };
         removed().map_err(|why| Error::internal("remove an emptyDir", why))
+    }
+
+    /// Removes a directory with everything in it, subvolumes as well, if it is there.
+    pub(super) fn remove_tree(&self, name: &str) -> Result<(), Failure> {
+        let is_btrfs = btrfs::is_btrfs(&self.dir)?;
+        if is_btrfs { btrfs::remove(&self.dir, name) } else { self.dir.remove_tree(name) }.map(drop)
     }
 
     /// Returns the ids of all that is here.

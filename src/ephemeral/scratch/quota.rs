@@ -73,7 +73,7 @@ impl Disk {
             btrfs::limit(self.dir(), group, size.plus(OWN).0)?;
             fault::point("scratch quota set");
             if !self.dir().exists(&name)? {
-                btrfs::create(self.dir(), &name, group)?;
+                btrfs::create(self.dir(), &name, Some(group))?;
             }
             fault::point("scratch subvolume made");
             let root = self.dir().open_dir(&name)?;
@@ -87,13 +87,12 @@ impl Disk {
 
     /// Removes the subvolume and its group, as far as they are there.
     pub(super) fn remove_subvolume(&self, id: &InlineId) -> Result<(), Failure> {
-        let name = format!("{id}{SUBVOLUME}");
-        if !btrfs::is_btrfs(self.dir())? {
-            return self.dir().remove_tree(name).map(drop);
-        }
-        btrfs::remove(self.dir(), name)?;
+        self.remove_tree(&format!("{id}{SUBVOLUME}"))?;
         fault::point("scratch subvolume removed");
-        btrfs::disband(self.dir(), group(id)).map(drop)
+        if btrfs::is_btrfs(self.dir())? {
+            btrfs::disband(self.dir(), group(id))?;
+        }
+        Ok(())
     }
 }
 

@@ -54,19 +54,26 @@ mod raw {
     nix::ioctl_write_ptr!(btrfs_ioc_subvol_setflags, IOCTL, 26, u64);
 }
 
-/// Makes the subvolume `name` in the directory, as a member of the group from its first instant.
-pub fn create(dir: &Dir, name: impl AsRef<OsStr>, group: Group) -> Result<()> {
+/// Makes the subvolume `name` in the directory. It is a member of the group, if one is given, from its first instant.
+pub fn create(dir: &Dir, name: impl AsRef<OsStr>, group: Option<Group>) -> Result<()> {
     let name = name.as_ref();
     let doing = || format!("make the subvolume {}", dir.path_of(name).display());
-    let mut inherit = Inherit::one(group);
+    let mut inherit = group.map(Inherit::one);
+    let (flags, size, qgroup_inherit) = match &mut inherit {
+        Some(inherit) => {
+            let size = size_of::<Inherit>() as u64;
+            (BTRFS_SUBVOL_QGROUP_INHERIT.into(), size, ptr::from_mut(inherit).cast())
+        }
+        None => (0, 0, ptr::null_mut()),
+    };
     let request = btrfs_ioctl_vol_args_v2 {
         fd: 0,
         transid: 0,
-        flags: BTRFS_SUBVOL_QGROUP_INHERIT.into(),
+        flags,
         __bindgen_anon_1: btrfs_ioctl_vol_args_v2__bindgen_ty_1 {
             __bindgen_anon_1: btrfs_ioctl_vol_args_v2__bindgen_ty_1__bindgen_ty_1 {
-                size: size_of::<Inherit>() as u64,
-                qgroup_inherit: ptr::from_mut(&mut inherit).cast(),
+                size,
+                qgroup_inherit,
             },
         },
         __bindgen_anon_2: btrfs_ioctl_vol_args_v2__bindgen_ty_2 {
@@ -74,7 +81,8 @@ pub fn create(dir: &Dir, name: impl AsRef<OsStr>, group: Group) -> Result<()> {
         },
     };
     // SAFETY: the descriptor is open for the whole call, the kernel reads one structure laid out as it expects, with a
-    // name in it that ends in a zero, and a second one of the size that the first one says, which lives as long.
+    // name in it that ends in a zero, and, if its flags say so, a second one of the size that it says, which lives as
+    // long.
     let answer =
         unsafe { raw::btrfs_ioc_subvol_create_v2(dir.as_fd().as_raw_fd(), &raw const request) };
     answer.map(drop).doing(doing)

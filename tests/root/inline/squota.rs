@@ -173,7 +173,7 @@ fn case_049_subvolumes_that_a_pod_makes_count_and_go_with_the_volume() {
         for _ in 0..20 {
             deep = deep.create_dir("d".repeat(255)).unwrap();
         }
-        btrfs::create(&deep, "deepest", group(&volume)).unwrap();
+        btrfs::create(&deep, "deepest", Some(group(&volume))).unwrap();
         drop(deep);
         node.unpublish(&inline, &volume).await.unwrap();
         ground.is_clean(&[&volume]);
@@ -309,6 +309,23 @@ fn case_024_a_subvolume_of_no_pod_is_collected() {
         assert_eq!(mounts_at(&node.target(&stays)), 1);
         node.unpublish(&inline, &stays).await.unwrap();
         ground.is_clean(&[&gone, &stays]);
+        node.is_clean();
+    });
+}
+
+#[test]
+fn a_directory_without_a_limit_goes_with_the_subvolumes_in_it() {
+    on_btrfs(async |node: &Node, ground: &mut Ground| {
+        let inline = ground.start(node);
+        let volume = Volume::of(1).with("enforcement", "none");
+        node.publish(&inline, &volume).await.unwrap();
+        let target = node.target(&volume);
+        assert_eq!(rights(&target), (0o777, 0, 0));
+        let nested = target.join("nested");
+        as_nobody(node, &target, &[of("create"), &nested]);
+        fs::create_dir_all(nested.join("a/b")).unwrap();
+        node.unpublish(&inline, &volume).await.unwrap();
+        ground.is_clean(&[&volume]);
         node.is_clean();
     });
 }
