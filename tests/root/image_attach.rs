@@ -57,12 +57,20 @@ fn a_raw_device_stays_until_it_is_detached() {
         let holders = pool.holders(&wanted.id).await.unwrap();
         assert!(holders[0].contains(device.path.to_str().unwrap()), "{holders:?}");
         assert_eq!(holders[1], "it is attached to node n7 by record");
+        // For a pod that may only read, which holds it a little longer.
+        block::set_read_only(&device.path, true).unwrap();
         let open = std::fs::File::open(&device.path).unwrap();
         let refused = pool.detach(&wanted.id).await;
         assert!(matches!(refused, Err(Error::InUse { .. })), "{refused:?}");
+        let name = device.path.file_name().unwrap().to_str().unwrap();
+        let refuses_writes =
+            || std::fs::read_to_string(format!("/sys/block/{name}/ro")).unwrap().trim() == "1";
+        assert!(refuses_writes());
         drop(open);
         pool.detach(&wanted.id).await.unwrap();
         assert_eq!(pool.attached(&wanted.id).await.unwrap(), None);
+        // Whoever gets the device next may write.
+        assert!(!refuses_writes());
         pool.delete(&wanted.id).await.unwrap();
     });
 }
