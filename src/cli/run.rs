@@ -162,7 +162,7 @@ impl Setup {
         }
         let registration = Registration::new(driver, endpoint.path());
         let file = Endpoint::at(&registration.file(&self.config.plugin_registry()))?;
-        let socket = Socket::listen(&file).await?;
+        let socket = Socket { is_called_by_path: true, ..Socket::listen(&file).await? };
         Ok(Some((socket, Routes::new(RegistrationServer::new(registration)))))
     }
 

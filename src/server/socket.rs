@@ -32,6 +32,8 @@ pub struct Socket {
     pub listener: UnixListener,
     /// What callers find.
     pub file: SocketFile,
+    /// Whether callers take its path for the name of the server.
+    pub is_called_by_path: bool,
 }
 
 /// The file of a socket, removed on drop unless it is another one by then.
@@ -112,7 +114,7 @@ impl Socket {
         let file = SocketFile::of(path);
         let listener = socket.listen(BACKLOG).map_err(failed("listen on"))?;
         drop(directory);
-        Ok(Self { listener, file })
+        Ok(Self { listener, file, is_called_by_path: false })
     }
 }
 

@@ -19,7 +19,7 @@ use super::device::DeviceNumber;
 use super::failure::Result;
 
 pub use attach::{AttachOptions, AttachedLoop, attach};
-pub use detach::{detach, detach_image, mend_free};
+pub use detach::{detach, detach_image, mend, mend_all};
 pub use image::{Backing, Image};
 pub use lost::detach_lost;
 pub use status::{LoopStatus, find, find_of, has, set_capacity, status};

@@ -16,9 +16,9 @@ const BTRFS: &str = "/sys/fs/btrfs";
 /// The share of the machine's bound that a device has where nobody says otherwise, in percent.
 const ALL: &str = "100";
 
-/// Lets at most about so many bytes wait for `device`. Does nothing where the kernel cannot.
+/// Lets at most about so many bytes wait for `device`, and for a btrfs on it. Does nothing where the kernel cannot.
 pub fn bound(device: &LoopDevice, most: u64) -> Result<()> {
-    for dir in those_of(device)? {
+    for dir in of_device(device).into_iter().chain(of_btrfs(device)?) {
         write(&dir, "max_bytes", &most.to_string())?;
         write(&dir, "strict_limit", "1")?;
     }
@@ -27,35 +27,37 @@ pub fn bound(device: &LoopDevice, most: u64) -> Result<()> {
 
 /// Takes that back.
 pub fn unbound(device: &LoopDevice) -> Result<()> {
-    for dir in those_of(device)? {
-        if is_bound(&dir)? {
-            write(&dir, "strict_limit", "0")?;
-            write(&dir, "max_ratio", ALL)?;
-        }
+    let Some(dir) = of_device(device).filter(|dir| is_bound_in(dir)) else { return Ok(()) };
+    // What a btrfs has goes with it; it is bound as long as its device is.
+    for dir in of_btrfs(device)?.into_iter().chain([dir]) {
+        write(&dir, "strict_limit", "0")?;
+        write(&dir, "max_ratio", ALL)?;
     }
     Ok(())
 }
 
-/// Returns the directories in which the kernel says how it writes to the device, and to the btrfs on it.
-fn those_of(device: &LoopDevice) -> Result<Vec<PathBuf>> {
-    let Some(name) = device.path.file_name() else { return Ok(Vec::new()) };
-    let mut dirs = vec![Path::new("/sys/block").join(name).join("bdi")];
-    let entries = match fs::read_dir(BTRFS) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(dirs),
-        Err(error) => return Err(error).doing(|| format!("list {BTRFS}")),
-    };
-    let of_btrfs = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let on_device = of_btrfs.filter(|dir| dir.join("devices").join(name).exists());
-    dirs.extend(on_device.map(|dir| dir.join("bdi")));
-    Ok(dirs)
+/// Says whether what waits for the device is bounded strictly.
+pub fn is_bound(device: &LoopDevice) -> bool {
+    of_device(device).is_some_and(|dir| is_bound_in(&dir))
 }
 
-fn is_bound(dir: &Path) -> Result<bool> {
-    let path = dir.join("strict_limit");
-    let read =
-        unless_missing(fs::read_to_string(&path)).doing(|| format!("read {}", path.display()))?;
-    Ok(read.is_some_and(|text| text.trim() == "1"))
+/// Returns the directory in which the kernel says how it writes to the device.
+fn of_device(device: &LoopDevice) -> Option<PathBuf> {
+    Some(Path::new("/sys/block").join(device.path.file_name()?).join("bdi"))
+}
+
+/// Returns the same of each btrfs on the device.
+fn of_btrfs(device: &LoopDevice) -> Result<Vec<PathBuf>> {
+    let Some(name) = device.path.file_name() else { return Ok(Vec::new()) };
+    let entries = unless_missing(fs::read_dir(BTRFS)).doing(|| format!("list {BTRFS}"))?;
+    let all = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let on_device = all.filter(|dir| dir.join("devices").join(name).exists());
+    Ok(on_device.map(|dir| dir.join("bdi")).collect())
+}
+
+/// An older kernel has no such file.
+fn is_bound_in(dir: &Path) -> bool {
+    fs::read_to_string(dir.join("strict_limit")).is_ok_and(|text| text.trim() == "1")
 }
 
 /// A file that is missing belongs to an older kernel, or to a device that is just going.

@@ -229,13 +229,21 @@ async fn braked(pool: &Path) {
 
 /// Whether what waits in memory is bounded for each volume that is a device, in the kernel's words.
 fn limits(pool: &Path) -> Vec<String> {
-    let devices = fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().path());
+    devices(pool).iter().map(|device| limit(device)).collect()
+}
+
+fn limit(device: &Path) -> String {
+    fs::read_to_string(device.join("bdi/strict_limit")).unwrap().trim().to_owned()
+}
+
+/// Returns where the kernel tells of the devices whose files lie below the directory.
+fn devices(dir: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().path());
     let is_ours = |device: &PathBuf| {
         let file = fs::read_to_string(device.join("loop/backing_file"));
-        file.is_ok_and(|file| Path::new(&file).starts_with(pool))
+        file.is_ok_and(|file| Path::new(&file).starts_with(dir))
     };
-    let limit = |device: PathBuf| fs::read_to_string(device.join("bdi/strict_limit")).unwrap();
-    devices.filter(is_ours).map(|device| limit(device).trim().to_owned()).collect()
+    all.filter(is_ours).collect()
 }
 
 /// Waits until each of them has written three pieces more than it had then.
@@ -289,8 +297,11 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         stands_still([&writers[0], &writers[1]]).await;
         let mut driver = Driver::start(room, CONFIG).await;
 
-        // One that nobody writes to can be given up, and cannot be begun with.
+        // One that nobody writes to can be given up, and cannot be begun with. Its device is like any other then.
+        let [device] = devices(&pool.join("volumes").join(&idle)).try_into().unwrap();
+        assert_eq!(limit(&device), "1");
         driver.unpublish(room, "idle", &idle).await;
+        assert_eq!(limit(&device), "0");
         let capability = requests::file_system(fs, Mode::SingleNodeWriter);
         let again = v1::NodeStageVolumeRequest {
             volume_capability: Some(capability),

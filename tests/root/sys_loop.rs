@@ -234,6 +234,6 @@ fn a_read_only_device_that_stays_in_use_stays_read_only() {
         assert!(begin.elapsed() < Duration::from_secs(10), "{device} is still in use");
         std::thread::sleep(Duration::from_millis(2));
     }
-    loopdev::mend_free().unwrap();
+    loopdev::mend(&device).unwrap();
     assert!(!refuses_writes());
 }

@@ -66,30 +66,16 @@ impl ImagePool {
     pub(super) async fn detach_volume(&self, id: &VolumeId) -> Result<Ensured<()>> {
         let used = match self.use_of(id).await {
             Ok(Some(used)) => used,
-            Ok(None) => return self.detached(id).await,
+            Ok(None) => return Ok(Ensured::Found(())),
             Err(error) => return self.detach_lost(id, error).await,
         };
         let in_use = |by: String| Error::InUse { what: Noun::Volume, id: id.to_string(), by };
         if used.is_seen() {
             return Err(in_use(used.to_string()));
         }
-        let (path, pausing) = (self.store.image_path(id), Arc::clone(&self.pausing));
-        let device = used.device.clone();
-        let free = blocking(move || {
-            pausing.let_go(&device);
-            loopdev::detach_image(&path)
-        });
-        let free = free.await?;
+        let path = self.store.image_path(id);
+        let free = blocking(move || loopdev::detach_image(&path)).await?;
         if free { Ok(Ensured::Made(())) } else { Err(in_use(used.to_string())) }
-    }
-
-    /// Does what is left to do for a volume that is no device. It may have been in use when its image was detached, and
-    /// then its device became free with its last user, without the driver.
-    async fn detached(&self, id: &VolumeId) -> Result<Ensured<()>> {
-        if let Err(failure) = blocking(loopdev::mend_free).await {
-            tracing::warn!(volume = %id, cause = %failure.source, "{failure}");
-        }
-        Ok(Ensured::Found(()))
     }
 
     /// Takes away the device of a volume whose disk does not answer: it would hold the dead file system, and its

@@ -34,7 +34,8 @@ impl LastSeen {
         let found = uses::device_of(image)?;
         match &found {
             Some(device) => self.note(id, device),
-            None => self.forget(id),
+            // It has become free by itself, with its last user.
+            None => self.forget(id).iter().for_each(mend),
         }
         Ok(found)
     }
@@ -51,12 +52,19 @@ impl LastSeen {
         self.lock().get(id).cloned()
     }
 
-    fn forget(&self, id: &VolumeId) {
-        self.lock().remove(id);
+    fn forget(&self, id: &VolumeId) -> Option<LoopDevice> {
+        self.lock().remove(id)
     }
 
     /// The map is whole between any two of its operations, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, HashMap<VolumeId, LoopDevice>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the device be like any other for whoever gets it next.
+fn mend(device: &LoopDevice) {
+    if let Err(failure) = loopdev::mend(device) {
+        tracing::warn!(%device, cause = %failure.source, "{failure}");
     }
 }

@@ -25,8 +25,7 @@ use super::place::Located;
 use super::settings::Settings;
 use super::store::Store;
 use crate::backend::Hold;
-use crate::sys::loopdev::LoopDevice;
-use crate::sys::{blocking, writeback};
+use crate::sys::blocking;
 use crate::volume::VolumeId;
 
 /// What pauses the volumes of one pool.
@@ -113,14 +112,6 @@ impl Pausing {
             Ok(Box::new(running) as Box<dyn Hold>)
         })
         .await
-    }
-
-    /// Lets a volume's device, which is just going, be like any other for whoever has it next.
-    pub(super) fn let_go(&self, device: &LoopDevice) {
-        let unbound = if self.settings.pauses() { writeback::unbound(device) } else { Ok(()) };
-        if let Err(failure) = unbound {
-            tracing::warn!(%device, cause = %failure.source, "{failure}");
-        }
     }
 
     /// What cannot be thawed keeps its marker, and is said aloud: the pool can be used all the same.

@@ -1,5 +1,6 @@
 //! Detaches files from loop devices.
 
+use std::fs::File;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -7,7 +8,7 @@ use nix::errno::Errno;
 use super::{Backing, Image, LoopDevice, ioctl, node, status};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Result};
-use crate::sys::patience;
+use crate::sys::{patience, writeback};
 
 /// How long we look whether a device is free after it was cleared. udev looks into devices for some milliseconds,
 /// and a program that is just being started has copies of what we had open; whoever keeps one for longer is using
@@ -45,8 +46,7 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
         if !status::of_open(&file, device)?.is_some_and(is_ours) {
             return Ok(true);
         }
-        // Read-only would outlive the file and meet whoever gets the device next.
-        block::set_read_only_of(&file, false).doing(|| format!("make {device} writable again"))?;
+        reset(&file, device)?;
         match ioctl::clear(&file) {
             Err(Errno::ENXIO) => return Ok(true),
             answer => answer.doing(|| format!("detach {device}"))?,
@@ -65,28 +65,40 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
     Ok(freed)
 }
 
-/// Lets devices that have no file take writes again.
+/// Lets a device that has no file be like any other: it takes writes, and as much of them waits in memory as of others.
 ///
-/// One that was made read-only, and was in use when its file was detached, keeps that beyond its last user. Then whoever
-/// gets it next, be it another program of the machine, could not write.
-pub fn mend_free() -> Result<()> {
-    for device in node::all()? {
-        let file = match is_read_only(&device) {
-            Ok(false) => continue,
-            Ok(true) => node::open(&device),
-            Err(failure) => Err(failure),
-        };
-        let file = match file {
-            // It is just being removed.
-            Err(failure) if failure.is_not_found() || status::is_gone(&failure) => continue,
-            answer => answer?,
-        };
-        // As long as it is open nobody can detach a file from it, and a file that can only be read is another matter.
-        if status::of_open(&file, &device)?.is_none() {
-            block::set_read_only_of(&file, false).doing(|| format!("make {device} writable"))?;
-        }
+/// Whatever was set for a file stays with the device's number. A device that was in use when its file was detached, or
+/// that went with its last mount, keeps it beyond that; then whoever gets the device next has it.
+pub fn mend(device: &LoopDevice) -> Result<()> {
+    match mend_if_free(device) {
+        // It was removed meanwhile.
+        Err(failure) if failure.is_not_found() || status::is_gone(&failure) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// Does so with all devices that have no file.
+pub fn mend_all() -> Result<()> {
+    node::all()?.try_for_each(|device| mend(&device))
+}
+
+fn mend_if_free(device: &LoopDevice) -> Result<()> {
+    let refuses_writes = is_read_only(device)?;
+    if !refuses_writes && !writeback::is_bound(device) {
+        return Ok(());
+    }
+    let file = node::open(device)?;
+    // As long as it is open its file cannot be detached. One that can only be read is another matter.
+    if status::of_open(&file, device)?.is_none() {
+        reset(&file, device)?;
     }
     Ok(())
+}
+
+/// Takes back what was set for a file, which stays with the device's number.
+fn reset(file: &File, device: &LoopDevice) -> Result<()> {
+    block::set_read_only_of(file, false).doing(|| format!("make {device} writable again"))?;
+    writeback::unbound(device)
 }
 
 /// Says whether the device itself refuses writes, whatever the file allows.
