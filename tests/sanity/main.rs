@@ -32,7 +32,7 @@ use suite::Volumes;
 const SPECS: usize = 102;
 
 fn conforms(pool: Pool, volumes: Volumes) {
-    for _order in 0..2 {
+    for _order in 0..3 {
         let driver = Driver::start(pool);
         let report = suite::run(driver.room.path(), &driver.socket(), None, volumes);
         driver.stop();
