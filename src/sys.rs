@@ -30,7 +30,6 @@ pub mod probe;
 pub mod questions;
 pub mod reflink;
 pub mod statvfs;
-pub mod writeback;
 
 pub use blocking::{blocking, carried};
 pub use device::DeviceNumber;

@@ -30,10 +30,11 @@ use crate::support::{block_on, in_mount_namespace, new_dir};
 const MIB: u64 = 1 << 20;
 const PIECE: usize = 1 << 20;
 
-/// What is left to a pool of the 20 GiB of the ground when nothing else is asked for: two hundredths.
-const RESERVE: u64 = 20 * 1024 * MIB / 50;
+/// A tenth of the 20 GiB of the ground. A freeze writes out what its volume has in memory, and beside the other tests
+/// that can be much more than the reserve of a pool that small: docs/limits.md says how large it has to be.
+const RESERVE: u64 = 20 * 1024 * MIB / 10;
 
-const CONFIG: &str = "attach: off\npools: [{name: default, kind: image, path: ROOM/pool, provisioning: thin, ratio: 10}]\n";
+const CONFIG: &str = "attach: off\npools: [{name: default, kind: image, path: ROOM/pool, provisioning: thin, ratio: 10, lowWater: 15%, reserve: 10%}]\n";
 
 /// A driver in a process, and its clients.
 struct Driver {
@@ -217,35 +218,6 @@ fn empty(filler: &Path) {
     fs::remove_dir_all(filler).unwrap();
 }
 
-/// Waits until little of what is written to the volumes may wait in memory: so much room was taken at once that the
-/// driver has yet to see it.
-async fn braked(pool: &Path) {
-    let begin = Instant::now();
-    while !limits(pool).iter().all(|limit| limit == "1") {
-        assert!(begin.elapsed() < Duration::from_secs(30), "the writers are not braked");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Whether what waits in memory is bounded for each volume that is a device, in the kernel's words.
-fn limits(pool: &Path) -> Vec<String> {
-    devices(pool).iter().map(|device| limit(device)).collect()
-}
-
-fn limit(device: &Path) -> String {
-    fs::read_to_string(device.join("bdi/strict_limit")).unwrap().trim().to_owned()
-}
-
-/// Returns where the kernel tells of the devices whose files lie below the directory.
-fn devices(dir: &Path) -> Vec<PathBuf> {
-    let all = fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().path());
-    let is_ours = |device: &PathBuf| {
-        let file = fs::read_to_string(device.join("loop/backing_file"));
-        file.is_ok_and(|file| Path::new(&file).starts_with(dir))
-    };
-    all.filter(is_ours).collect()
-}
-
 /// Waits until each of them has written three pieces more than it had then.
 async fn go_on<const N: usize>(writers: [&Writer; N], before: [u64; N], when: &str) {
     let begin = Instant::now();
@@ -273,7 +245,6 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         let (idle, idle_target) = driver.publish(room, "idle", fs).await;
         let safety = [Safety(target.clone()), Safety(idle_target)];
         let filler = fill(&pool, RESERVE + 160 * MIB);
-        braked(&pool).await;
         let writers = [("synced", true), ("cached", false)]
             .map(|(name, syncs)| Writer::start(&target.join(name), syncs));
 
@@ -282,8 +253,7 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         let event = driver.process.said();
         let event = event.lines().find(|line| line.contains("mounted volumes are paused"));
         eprintln!("{fs}: {} MiB of the pool are free: {event:?}", free(&pool) / MIB);
-        // A quarter may wait in memory, and what a disk takes while it is being stopped comes to that.
-        assert!(free(&pool) > RESERVE / 2, "{} are free", free(&pool));
+        assert!(free(&pool) > 64 * MIB, "{} are free", free(&pool));
         assert!(driver.process.said().contains("its mounted volumes are paused"));
         assert_eq!(driver.health(&idle).await, paused());
 
@@ -297,11 +267,8 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         stands_still([&writers[0], &writers[1]]).await;
         let mut driver = Driver::start(room, CONFIG).await;
 
-        // One that nobody writes to can be given up, and cannot be begun with. Its device is like any other then.
-        let [device] = devices(&pool.join("volumes").join(&idle)).try_into().unwrap();
-        assert_eq!(limit(&device), "1");
+        // One that nobody writes to can be given up, and cannot be begun with.
         driver.unpublish(room, "idle", &idle).await;
-        assert_eq!(limit(&device), "0");
         let capability = requests::file_system(fs, Mode::SingleNodeWriter);
         let again = v1::NodeStageVolumeRequest {
             volume_capability: Some(capability),
@@ -316,9 +283,6 @@ fn writers_wait_and_lose_nothing(fs: &str) {
         empty(&filler);
         driver.until(&id, &[]).await;
         go_on([&writers[0], &writers[1]], before, "there is room again").await;
-        // Where there is room they may be as fast as memory.
-        driver.until(&id, &[]).await;
-        assert_eq!(limits(&pool), ["0"]);
         let written = writers.map(Writer::stop);
         drop(safety);
         driver.unpublish(room, "written", &id).await;

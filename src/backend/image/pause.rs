@@ -6,11 +6,7 @@
 //! it while the volume is frozen: a driver that starts knows what an earlier one has paused.
 //!
 //! Nothing is thawed when the driver ends: the pool would run full without it.
-//!
-//! What is written reaches the pool late, and a freeze writes all of it out at once. So near the reserve writers are
-//! braked: little of what they write may wait in memory.
 
-mod brake;
 mod dirty;
 mod freeze;
 mod watch;

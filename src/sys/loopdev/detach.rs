@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::{Backing, Image, LoopDevice, ioctl, node, status};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Result};
-use crate::sys::{patience, writeback};
+use crate::sys::patience;
 
 /// How long we look whether a device is free after it was cleared. udev looks into devices for some milliseconds,
 /// and a program that is just being started has copies of what we had open; whoever keeps one for longer is using
@@ -46,7 +46,7 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
         if !status::of_open(&file, device)?.is_some_and(is_ours) {
             return Ok(true);
         }
-        reset(&file, device)?;
+        make_writable(&file, device)?;
         match ioctl::clear(&file) {
             Err(Errno::ENXIO) => return Ok(true),
             answer => answer.doing(|| format!("detach {device}"))?,
@@ -65,10 +65,10 @@ fn detach_backing(device: &LoopDevice, backing: Backing) -> Result<bool> {
     Ok(freed)
 }
 
-/// Lets a device that has no file be like any other: it takes writes, and as much of them waits in memory as of others.
+/// Lets a device that has no file take writes again.
 ///
-/// Whatever was set for a file stays with the device's number. A device that was in use when its file was detached, or
-/// that went with its last mount, keeps it beyond that; then whoever gets the device next has it.
+/// The kernel keeps that with the device's number. One that was made read-only, and was in use when its file was
+/// detached, keeps it beyond its last user; then whoever gets the device next could not write.
 pub fn mend(device: &LoopDevice) -> Result<()> {
     match mend_if_free(device) {
         // It was removed meanwhile.
@@ -83,22 +83,20 @@ pub fn mend_all() -> Result<()> {
 }
 
 fn mend_if_free(device: &LoopDevice) -> Result<()> {
-    let refuses_writes = is_read_only(device)?;
-    if !refuses_writes && !writeback::is_bound(device) {
+    if !is_read_only(device)? {
         return Ok(());
     }
     let file = node::open(device)?;
     // As long as it is open its file cannot be detached. One that can only be read is another matter.
     if status::of_open(&file, device)?.is_none() {
-        reset(&file, device)?;
+        make_writable(&file, device)?;
     }
     Ok(())
 }
 
-/// Takes back what was set for a file, which stays with the device's number.
-fn reset(file: &File, device: &LoopDevice) -> Result<()> {
-    block::set_read_only_of(file, false).doing(|| format!("make {device} writable again"))?;
-    writeback::unbound(device)
+/// Read-only would outlive the file and meet whoever gets the device next.
+fn make_writable(file: &File, device: &LoopDevice) -> Result<()> {
+    block::set_read_only_of(file, false).doing(|| format!("make {device} writable again"))
 }
 
 /// Says whether the device itself refuses writes, whatever the file allows.

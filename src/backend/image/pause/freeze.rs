@@ -130,9 +130,14 @@ impl Pausing {
     /// Returns the volumes that are mounted for writing, each with a mount to freeze it through. Those that only the
     /// driver has mounted, to finish a copy, are left alone.
     pub(super) fn mounted(&self) -> Result<Vec<(VolumeId, Mount)>> {
-        let table = MountTable::read()?;
+        let (volumes, table) = (self.store.parent::<VolumeId>(), MountTable::read()?);
         let mut all = Vec::new();
-        for (id, device) in self.devices()? {
+        for (device, shown) in loops::attached()? {
+            let Some(id) = volume_of(Path::new(&shown)) else { continue };
+            // What cannot be asked belongs to a disk that is dead, and to no pool that could be filled.
+            if !is_image_of(volumes, &id, &device).unwrap_or(false) {
+                continue;
+            }
             let mounts = table.iter().filter(|mount| {
                 uses::is_of(mount, &device)
                     && !mount.is_stopped()
@@ -140,20 +145,6 @@ impl Pausing {
             });
             let mut mounts = mounts.filter(|mount| freeze::is_in_sight(mount));
             all.extend(mounts.next().map(|mount| (id, mount.clone())));
-        }
-        Ok(all)
-    }
-
-    /// Returns the volumes that are devices.
-    pub(super) fn devices(&self) -> Result<Vec<(VolumeId, LoopDevice)>> {
-        let volumes = self.store.parent::<VolumeId>();
-        let mut all = Vec::new();
-        for (device, shown) in loops::attached()? {
-            let Some(id) = volume_of(Path::new(&shown)) else { continue };
-            // What cannot be asked belongs to a disk that is dead, and to no pool that could be filled.
-            if is_image_of(volumes, &id, &device).unwrap_or(false) {
-                all.push((id, device));
-            }
         }
         Ok(all)
     }

@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Pausing;
-use super::brake::Brake;
 use super::dirty::Dirty;
 use super::freeze::Stopped;
 use crate::backend::image::error::Result;
@@ -37,7 +36,6 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Sight {
     dirty: Dirty,
-    brake: Brake,
     /// What was left then, and when that was.
     left: Option<(Instant, Bytes)>,
     /// When paused volumes were told again to go on.
@@ -115,22 +113,13 @@ impl Pausing {
         let reserve = self.settings.thin_reserve(space.total);
         let left = space.free.less(sight.dirty.ask()?);
         let mark = reserve.plus(sight.ahead(Instant::now(), left).min(reserve));
-        self.brake(sight, left.less(mark), reserve);
         if left >= mark {
             if paused > 0 && sight.is_time_to_resume() {
                 self.resume_all();
             }
-            return Ok(interval(sight.brake.distance(left.less(mark))));
+            return Ok(interval(left.less(mark)));
         }
         self.stop(sight, reserve, left)
-    }
-
-    /// Writers that cannot be braked are stopped all the same, perhaps too late.
-    fn brake(&self, sight: &mut Sight, distance: Bytes, reserve: Bytes) {
-        if let Err(error) = sight.brake.set(self, distance, reserve) {
-            let why = crate::error::Error::from(error).sentence();
-            tracing::warn!(pool = self.settings.name, why, "its writers cannot be braked");
-        }
     }
 
     /// Stops the writers, and lets them go on at once when it shows that there is room: what was dirty was others',

@@ -15,7 +15,6 @@ use super::{AttachOptions, AttachedLoop, doing};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Failure, Result};
 use crate::sys::loopdev::{Image, LoopDevice, LoopStatus, ioctl, node, status};
-use crate::sys::writeback;
 
 const CONTROL: &str = "/dev/loop-control";
 
@@ -69,11 +68,10 @@ fn checked(
     image: Image<'_>,
     options: AttachOptions,
 ) -> Result<AttachedLoop> {
-    // The device may still be as it was for an earlier file: the kernel keeps that with its number.
-    let mended = block::set_read_only_of(&open, options.read_only)
-        .doing(|| format!("make {device} take writes"))
-        .and_then(|()| writeback::unbound(&device));
-    let refused = match mended.and_then(|()| status::of_open(&open, &device)) {
+    // The device may still refuse writes from the time of an earlier file: the kernel keeps that with its number.
+    let writable = block::set_read_only_of(&open, options.read_only)
+        .doing(|| format!("make {device} take writes"));
+    let refused = match writable.and_then(|()| status::of_open(&open, &device)) {
         Ok(Some(status)) => match mismatch(&status, options) {
             None => return Ok(AttachedLoop::new(device, status, false, open)),
             Some(reason) => Failure::refused(doing(image), reason),
