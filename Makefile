@@ -12,6 +12,10 @@ VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults
 
+# A pause stops writers in time where the machine is not busy with much else (docs/limits.md): those tests run alone.
+ROOT_TESTS = $(RUNNER) $(CARGO) test $(FEATURES) --test root -- --skip pause::
+ROOT_TESTS_ALONE = $(RUNNER) $(CARGO) test $(FEATURES) --test root -- --test-threads=1 pause::
+
 .PHONY: help demo test test-unit test-it test-root test-sanity test-chart test-cluster e2e e2e-bench cluster cluster-down vm-test full check bench build deps tools clean
 
 help: ## what there is to make
@@ -28,7 +32,8 @@ build: ## the release binary: target/release/orlop
 test: deps tools ## everything that must hold: unit, it, root, sanity, chart, cluster, e2e, a short fuzz and storm
 	$(CARGO) test $(FEATURES) --lib --bins
 	$(CARGO) test $(FEATURES) --test it
-	$(RUNNER) $(CARGO) test $(FEATURES) --test root
+	$(ROOT_TESTS)
+	$(ROOT_TESTS_ALONE)
 	$(RUNNER) $(CARGO) test $(FEATURES) --test sanity
 	$(CARGO) test $(FEATURES) --test chart
 	$(RUNNER) $(CARGO) test $(FEATURES) --test cluster
@@ -41,7 +46,8 @@ test-it: ## a driver on the memory pool, over a real socket; needs no rights
 	$(CARGO) test $(FEATURES) --test it
 
 test-root: deps ## real loop devices, file systems and mounts
-	$(RUNNER) $(CARGO) test $(FEATURES) --test root
+	$(ROOT_TESTS)
+	$(ROOT_TESTS_ALONE)
 
 test-sanity: deps ## csi-sanity against the memory and the image pool
 	@tools/build sanity

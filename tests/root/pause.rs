@@ -200,7 +200,10 @@ fn free(pool: &Path) -> u64 {
     statvfs::usage(pool).unwrap().available_bytes
 }
 
-/// Takes the pool's room but for so many bytes, and returns what takes it.
+/// A pool with room is looked at once a second, and `fill` takes more at once than anybody can write in that time.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1200);
+
+/// Takes the pool's room but for so many bytes, and returns what takes it. The driver has seen it by then.
 fn fill(pool: &Path, leave: u64) -> PathBuf {
     let filler = new_dir(pool, "filler");
     while free(pool) > leave + MIB {
@@ -208,6 +211,7 @@ fn fill(pool: &Path, leave: u64) -> PathBuf {
         let file = File::create(filler.join(name)).unwrap();
         allocate(&file, (free(pool) - leave).min(1024 * MIB)).unwrap();
     }
+    thread::sleep(BETWEEN_LOOKS);
     filler
 }
 
