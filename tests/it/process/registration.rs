@@ -13,15 +13,20 @@ use orlop::csi::v1::identity_client::IdentityClient;
 use super::program::Room;
 use crate::driver::connect;
 
+/// A room whose driver is to register itself with the kubelet in this directory of it.
+fn room_with_kubelet(dir: &str) -> Room {
+    let room = Room::new();
+    let config = fs::read_to_string(room.config()).unwrap();
+    let more = format!("registration: on\nkubeletRoot: {}\n", room.path(dir).display());
+    room.write_config(&format!("{config}{more}"));
+    room
+}
+
 #[tokio::test]
 async fn kubelet_finds_the_driver_and_is_heard() {
-    let room = Room::new();
+    let room = room_with_kubelet("");
     fs::create_dir(room.path("plugins_registry")).unwrap();
-    let config = fs::read_to_string(room.config()).unwrap();
-    let more = format!("registration: on\nkubeletRoot: {}\n", room.path("").display());
-    room.write_config(&format!("{config}{more}"));
     let mut driver = room.start(&[]);
-
     let file = room.path("plugins_registry/csi.orlop.dev-reg.sock");
     driver.wait_for(&file);
     let mut registration = RegistrationClient::new(connect(file.clone()).await);
@@ -44,11 +49,8 @@ async fn kubelet_finds_the_driver_and_is_heard() {
 /// Kubelet takes the path of the socket for the name of the server, which no client made with tonic can.
 #[test]
 fn a_kubelet_that_calls_the_driver_by_its_path_is_answered() {
-    let room = Room::new();
+    let room = room_with_kubelet("");
     fs::create_dir(room.path("plugins_registry")).unwrap();
-    let config = fs::read_to_string(room.config()).unwrap();
-    let more = format!("registration: on\nkubeletRoot: {}\n", room.path("").display());
-    room.write_config(&format!("{config}{more}"));
     let mut driver = room.start(&[]);
     let file = room.path("plugins_registry/csi.orlop.dev-reg.sock");
     driver.wait_for(&file);
@@ -95,10 +97,7 @@ fn a_kubelet_that_calls_the_driver_by_its_path_is_answered() {
 
 #[test]
 fn a_kubelet_that_is_not_there_is_named() {
-    let room = Room::new();
-    let config = fs::read_to_string(room.config()).unwrap();
-    let more = format!("registration: on\nkubeletRoot: {}\n", room.path("none").display());
-    room.write_config(&format!("{config}{more}"));
+    let room = room_with_kubelet("none");
     let endpoint = room.socket().display().to_string();
     let config = room.config();
     let args = ["all", "--endpoint", &endpoint, "--config", config.to_str().unwrap()];
