@@ -26,7 +26,7 @@ pub use metrics::{Metrics, MetricsAddress, NotAnAddress};
 pub use mistake::{ConfigError, Mistake};
 pub use node_id::{NoHostName, NodeId, NotANodeId};
 pub use pool::{Kind, Pool};
-pub use roles::{ConfigRole, HostPathRole, Prefix, Roles, ScratchRole};
+pub use roles::{ConfigRole, HostPathRole, Roles, ScratchRole};
 
 use crate::volume::Bytes;
 use file::{File, Switch};

@@ -7,7 +7,7 @@ use super::file::{
     AllowEntry, ConfigRoleEntry, HostPathRoleEntry, PrefixEntry, RolesEntry, ScratchRoleEntry,
 };
 use super::mistake::Wrong;
-use crate::volume::{Bytes, HostPathType};
+use crate::volume::{Bytes, HostPathPrefix, HostPathType};
 
 /// The roles, each with its socket if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,22 +62,7 @@ pub struct HostPathRole {
     /// Its socket; without one it is not served.
     pub endpoint: Option<Endpoint>,
     /// What pods may have.
-    pub prefixes: Vec<Prefix>,
-}
-
-/// A part of the host that pods may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix {
-    /// The directory.
-    pub path: PathBuf,
-    /// The namespaces whose pods may; `*` is any.
-    pub namespaces: Vec<String>,
-    /// As what.
-    pub types: Vec<HostPathType>,
-    /// Whether nobody may write, whatever the pod says.
-    pub read_only: bool,
-    /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
-    pub follow_symlinks: bool,
+    pub prefixes: Vec<HostPathPrefix>,
 }
 
 /// The directory of emptyDirs, where the config names none.
@@ -237,24 +222,20 @@ impl HostPathRole {
         }
         let numbered = entry.prefixes.into_iter().enumerate();
         let prefixes = numbered.map(|(index, entry)| {
-            Prefix::check(entry).map_err(|(key, reason)| {
+            Self::prefix(entry).map_err(|(key, reason)| {
                 Wrong::new(format!("roles.hostpath.prefixes[{index}].{key}"), reason)
             })
         });
         let prefixes = prefixes.collect::<Result<_, _>>()?;
         Ok(Self { enabled: entry.enabled, endpoint: entry.endpoint, prefixes })
     }
-}
 
-// === impl Prefix ===
-
-impl Prefix {
     /// What no pod gets, whatever is allowed.
     pub fn denied() -> impl Iterator<Item = &'static Path> {
         DENIED.iter().map(Path::new)
     }
 
-    fn check(entry: PrefixEntry) -> Result<Self, (&'static str, String)> {
+    fn prefix(entry: PrefixEntry) -> Result<HostPathPrefix, (&'static str, String)> {
         let path = entry.path.0;
         let overlaps = |denied: &&Path| path.starts_with(denied) || denied.starts_with(&path);
         if let Some(denied) = Self::denied().find(overlaps) {
@@ -268,7 +249,7 @@ impl Prefix {
             let reason = "names no namespace: list those whose pods may, or \"*\" for any";
             return Err(("namespaces", reason.to_owned()));
         }
-        Ok(Self {
+        Ok(HostPathPrefix {
             path,
             namespaces: entry.namespaces,
             types: entry.types.unwrap_or_else(|| vec![HostPathType::Directory]),

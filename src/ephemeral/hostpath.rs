@@ -20,25 +20,10 @@ use crate::sys::Failure;
 use crate::sys::beneath::{Dir, Follow};
 use crate::sys::mount::{DetachedMount, MountOptions, Reach};
 use crate::sys::mountinfo::Picture;
-use crate::volume::{Condition, HostPathType};
+use crate::volume::{Condition, HostPathPrefix};
 
 use denied::Denied;
 use wish::Wish;
-
-/// A part of the host that pods may have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix {
-    /// The directory.
-    pub path: PathBuf,
-    /// The namespaces whose pods may; `*` is any.
-    pub namespaces: Vec<String>,
-    /// As what.
-    pub types: Vec<HostPathType>,
-    /// Whether nobody may write, whatever the pod says.
-    pub read_only: bool,
-    /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
-    pub follow_symlinks: bool,
-}
 
 /// How often a look at the mounts is taken that changed while it was.
 const LOOKS: u32 = 64;
@@ -46,7 +31,7 @@ const LOOKS: u32 = 64;
 /// What makes them.
 #[derive(Debug)]
 pub struct HostPath {
-    prefixes: Vec<Prefix>,
+    prefixes: Vec<HostPathPrefix>,
     denied: Denied,
 }
 
@@ -55,7 +40,7 @@ pub struct HostPath {
 impl HostPath {
     /// Returns what serves these prefixes, of which none may have to do with what is denied: whoever has that has the
     /// node. A prefix that is not there yet is looked at when a pod wants it.
-    pub fn new(prefixes: Vec<Prefix>, denied: Vec<PathBuf>) -> Result<Self> {
+    pub fn new(prefixes: Vec<HostPathPrefix>, denied: Vec<PathBuf>) -> Result<Self> {
         let denied = Denied::new(denied);
         for prefix in &prefixes {
             match Dir::open(&prefix.path) {

@@ -6,11 +6,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::FileType;
 use serde::{Deserialize, Deserializer, de};
 
-use super::Prefix;
 use crate::ephemeral::{Flag, InlineVolume};
 use crate::error::{Error, Result};
 use crate::sys::inspect::look;
-use crate::volume::HostPathType;
+use crate::volume::{HostPathPrefix, HostPathType};
 
 /// The longest path that the kernel takes.
 const LONGEST: usize = 4096;
@@ -29,7 +28,7 @@ struct Entries {
 /// What is wanted, and may be had.
 #[derive(Debug)]
 pub(super) struct Wish<'a> {
-    pub(super) prefix: &'a Prefix,
+    pub(super) prefix: &'a HostPathPrefix,
     pub(super) path: PathBuf,
     /// The path in the prefix.
     pub(super) below: PathBuf,
@@ -43,7 +42,7 @@ pub(super) struct Wish<'a> {
 // === impl Wish ===
 
 impl<'a> Wish<'a> {
-    pub(super) fn read(volume: &InlineVolume, prefixes: &'a [Prefix]) -> Result<Self> {
+    pub(super) fn read(volume: &InlineVolume, prefixes: &'a [HostPathPrefix]) -> Result<Self> {
         let entries: Entries = volume.attributes.read()?;
         let path = plain(&entries.path)?;
         let namespace = &volume.pod.namespace;
@@ -117,7 +116,11 @@ fn plain(text: &str) -> Result<PathBuf> {
 }
 
 /// Returns the innermost prefix that has the path.
-fn allowed<'a>(path: &Path, namespace: &str, prefixes: &'a [Prefix]) -> Result<&'a Prefix> {
+fn allowed<'a>(
+    path: &Path,
+    namespace: &str,
+    prefixes: &'a [HostPathPrefix],
+) -> Result<&'a HostPathPrefix> {
     let has_it = prefixes.iter().filter(|prefix| path.starts_with(&prefix.path));
     let innermost = has_it.max_by_key(|prefix| prefix.path.as_os_str().len());
     let path = path.display();
@@ -135,9 +138,9 @@ fn allowed<'a>(path: &Path, namespace: &str, prefixes: &'a [Prefix]) -> Result<&
     )))
 }
 
-// === impl Prefix ===
+// === impl HostPathPrefix ===
 
-impl Prefix {
+impl HostPathPrefix {
     fn allows(&self, kind: HostPathType, path: &Path) -> Result<()> {
         // Who may have one made may have one that is there.
         let is_allowed = self.types.iter().any(|one| *one == kind || one.found() == kind);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use orlop::ephemeral::hostpath::{HostPath, Prefix};
+use orlop::ephemeral::hostpath::HostPath;
 use orlop::ephemeral::{Inline, Role};
-use orlop::volume::HostPathType;
+use orlop::volume::{HostPathPrefix, HostPathType};
 use tonic::{Code, Status};
 
 use super::rig::{Node, Volume, mounts_at, on_node, refused, rights};
@@ -21,8 +21,8 @@ pub(super) struct Host {
     pub(super) inline: Inline,
 }
 
-pub(super) fn prefix(node: &Node) -> Prefix {
-    Prefix {
+pub(super) fn prefix(node: &Node) -> HostPathPrefix {
+    HostPathPrefix {
         path: node.path("host/data"),
         namespaces: vec!["team-a".to_owned()],
         types: HostPathType::ALL.to_vec(),
@@ -31,7 +31,7 @@ pub(super) fn prefix(node: &Node) -> Prefix {
     }
 }
 
-pub(super) fn with(change: impl FnOnce(&mut Prefix), test: impl AsyncFnOnce(Host)) {
+pub(super) fn with(change: impl FnOnce(&mut HostPathPrefix), test: impl AsyncFnOnce(Host)) {
     on_node(Role::HostPath, async |node: Node| {
         fs::create_dir(node.path("host/data")).unwrap();
         let mut prefix = prefix(&node);
@@ -408,14 +408,14 @@ fn case_078_what_is_denied_is_so_under_every_name() {
             let path = node.path(path);
             let new = || {
                 HostPath::new(
-                    vec![Prefix { path: path.clone(), ..prefix(&node) }],
+                    vec![HostPathPrefix { path: path.clone(), ..prefix(&node) }],
                     vec![denied.clone()],
                 )
             };
             let why = new().unwrap_err().to_string();
             assert!(why.contains("no config allows it"), "{}: {why}", path.display());
         }
-        let inner = Prefix { path: bound.join("inner"), ..prefix(&node) };
+        let inner = HostPathPrefix { path: bound.join("inner"), ..prefix(&node) };
         assert!(HostPath::new(vec![inner], vec![denied.clone()]).is_err());
         // What is bound into a prefix later is found when a pod wants it.
         let data = new_dir(&node.path("host"), "data");

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use orlop::ephemeral::Role;
-use orlop::ephemeral::hostpath::{HostPath, Prefix};
+use orlop::ephemeral::hostpath::HostPath;
 use orlop::sys::mount::{self, MountOptions, bind_shared};
-use orlop::volume::HostPathType;
+use orlop::volume::{HostPathPrefix, HostPathType};
 use tonic::Code;
 
 use super::super::hostpath::{Host, on_host, prefix, with};
@@ -254,7 +254,8 @@ fn attack_a_prefix_inside_of_another_that_was_swapped_for_a_link() {
         let victim = Victim::of(&node);
         let outer = new_dir(&node.path("host"), "data");
         fs::create_dir_all(outer.join("team/d")).unwrap();
-        let inner = Prefix { path: outer.join("team"), follow_symlinks: true, ..prefix(&node) };
+        let inner =
+            HostPathPrefix { path: outer.join("team"), follow_symlinks: true, ..prefix(&node) };
         let kind = HostPath::new(vec![prefix(&node), inner], vec![]).unwrap();
         let inline = node.start_with(Arc::new(kind));
         let host = Host { node, inline };
@@ -293,7 +294,7 @@ fn attack_a_prefix_that_leads_to_the_root_of_the_node() {
             node.path("host/twice"),
             node.path("host/twice").join(denied.strip_prefix("/").unwrap()),
         ] {
-            let prefix = Prefix { path: path.clone(), ..prefix(&node) };
+            let prefix = HostPathPrefix { path: path.clone(), ..prefix(&node) };
             let answer = HostPath::new(vec![prefix], vec![denied.clone()]);
             let why = answer.expect_err(&path.display().to_string()).to_string();
             // Not everybody who is root may look into the first process.

@@ -1,6 +1,7 @@
-//! What a hostPath is: as users say it and admins allow it, in the words of Kubernetes.
+//! What of the host pods may have: as users say it and admins allow it, in the words of Kubernetes.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -15,6 +16,21 @@ pub enum HostPathType {
     Socket,
     CharDevice,
     BlockDevice,
+}
+
+/// A part of the host that pods may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPathPrefix {
+    /// The directory.
+    pub path: PathBuf,
+    /// The namespaces whose pods may; `*` is any.
+    pub namespaces: Vec<String>,
+    /// As what.
+    pub types: Vec<HostPathType>,
+    /// Whether nobody may write, whatever the pod says.
+    pub read_only: bool,
+    /// Whether a pod may ask that links are followed, as long as they stay in the prefix.
+    pub follow_symlinks: bool,
 }
 
 // === impl HostPathType ===
