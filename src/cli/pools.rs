@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::host::kernel::Kernel;
 use crate::host::simulated::Simulated;
+use crate::sys::{blocking, loopdev};
 use crate::tool::Programs;
 
 /// The directory below the state directory for the mounts that nobody else is to see.
@@ -40,6 +41,9 @@ pub(super) async fn of_cluster(cluster: &Cluster) -> std::result::Result<Opened,
 /// Opens all pools of the config. One whose disk is missing is waited for; every other one that cannot be opened is
 /// an error that names it.
 pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<Opened, Failure> {
+    if !config.is_simulated() {
+        mend_devices().await;
+    }
     let simulated = Simulated::default();
     let mut pools = Vec::new();
     for pool in &config.pools {
@@ -73,6 +77,13 @@ pub(super) async fn open_made(
         }
     }
     open(config, node).await
+}
+
+/// An earlier driver may not have seen when its devices became free.
+async fn mend_devices() {
+    if let Err(failure) = blocking(loopdev::mend_all).await {
+        tracing::warn!(cause = %failure.source, "{failure}");
+    }
 }
 
 async fn open_image(settings: image::Settings) -> Result<Arc<dyn Local>> {

@@ -1,6 +1,6 @@
 //! What all inline volumes of a role share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::record::Records;
@@ -46,7 +46,16 @@ pub(super) struct Frame {
 #[derive(Debug)]
 pub(super) struct Kubelet {
     pub(super) dir: Dir,
-    pub(super) names: [PathBuf; 2],
+    names: [PathBuf; 2],
+}
+
+// === impl Kubelet ===
+
+impl Kubelet {
+    /// Returns the paths by which the directory is known.
+    pub(super) fn names(&self) -> [&Path; 2] {
+        self.names.each_ref().map(PathBuf::as_path)
+    }
 }
 
 // === impl Frame ===

@@ -3,9 +3,7 @@
 //! What is about to be made is written down first, and removed from there last. So a process that is killed anywhere
 //! between leaves something that the next publish, the unpublish, or the collection of what is left can go on from.
 
-use std::path::Path;
-
-use super::frame::{Frame, Kubelet};
+use super::frame::Frame;
 use super::record::Record;
 use super::request::{Wish, required_id};
 use super::target::{At, Identity, Target, TargetPath};
@@ -22,7 +20,7 @@ pub(super) async fn publish(
 ) -> Result<v1::NodePublishVolumeResponse> {
     let kubelet = frame.kubelet()?;
     let settings = &frame.settings;
-    let wish = Wish::parse(settings.role, &names(&kubelet), settings.takes_any_id, request)?;
+    let wish = Wish::parse(settings.role, &kubelet.names(), settings.takes_any_id, request)?;
     let id = &wish.volume.id;
     record_volume(id);
     let _guard = frame.settings.locks.try_lock(id)?;
@@ -63,7 +61,7 @@ pub(super) async fn unpublish(
         return Ok(v1::NodeUnpublishVolumeResponse {});
     }
     let kubelet = frame.kubelet()?;
-    let path = TargetPath::parse(&names(&kubelet), &request.target_path)?;
+    let path = TargetPath::parse(&kubelet.names(), &request.target_path)?;
     let id = path.checked_id(id.as_ref(), takes_any)?;
     record_volume(&id);
     let _guard = frame.settings.locks.try_lock(&id)?;
@@ -147,10 +145,6 @@ async fn undo(frame: &Frame, id: &InlineId, kept: &Kept, target: &Target) -> Res
         target.remove()?;
     }
     remove(frame, id, Some(kept)).await
-}
-
-fn names(kubelet: &Kubelet) -> [&Path; 2] {
-    kubelet.names.each_ref().map(std::path::PathBuf::as_path)
 }
 
 fn foreign() -> Error {

@@ -1,8 +1,8 @@
 //! Inline emptyDir: a directory that belongs to one pod, with a limit that is kept by a file system and not by
 //! somebody who looks from time to time.
 //!
-//! On the disk it is a file system of its own in an image, or a subvolume with a quota; in memory a tmpfs, or a hugetlbfs. What it is can be told
-//! from the names in one directory, so that nothing is lost with the records.
+//! On the disk it is a file system of its own in an image, or a subvolume with a quota; in memory a tmpfs, or a
+//! hugetlbfs. What it is can be told from the names in one directory, so that nothing is lost with the records.
 
 mod disk;
 mod memory;

@@ -63,16 +63,14 @@ fn named(frame: &Frame, id: Option<InlineId>, text: &str, path: &str) -> Result<
         return id.ok_or_else(|| Error::no_volume(text));
     }
     let kubelet = frame.kubelet()?;
-    let names = kubelet.names.each_ref().map(std::path::PathBuf::as_path);
-    let path = TargetPath::parse(&names, path).ok();
+    let path = TargetPath::parse(&kubelet.names(), path).ok();
     path.map(|path| path.id()).or(id).ok_or_else(|| Error::no_volume(text))
 }
 
 fn of_volume(frame: &Frame, id: &InlineId, path: &str) -> Result<Vec<VolumeUsage>> {
     let kubelet = frame.kubelet()?;
-    let names = kubelet.names.each_ref().map(std::path::PathBuf::as_path);
     let elsewhere = || Error::no_volume(format!("{id} at {path}"));
-    let path = TargetPath::parse(&names, path).ok().filter(|path| path.id() == *id);
+    let path = TargetPath::parse(&kubelet.names(), path).ok().filter(|path| path.id() == *id);
     let path = path.ok_or_else(elsewhere)?;
     let record = frame.records.get(id)?.ok_or_else(elsewhere)?;
     let target = Target::open(&kubelet.dir, &path)?.ok_or_else(elsewhere)?;

@@ -27,7 +27,6 @@ use super::{ImagePool, ceased, changes, finish, health, layout, memory};
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
-use crate::sys::loopdev;
 use crate::sys::questions::Questions;
 use crate::sys::{blocking, reflink};
 use crate::volume::{Bytes, GroupId, SnapshotId, VolumeId};
@@ -112,10 +111,6 @@ async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
 fn read(settings: &Settings, located: &Located) -> Result<Opened> {
     let root = Dir::open(&located.root)?;
     let owner = own(&root, settings)?;
-    // An earlier driver may not have seen when its devices became free.
-    if let Err(failure) = loopdev::mend_all() {
-        tracing::warn!(cause = %failure.source, "{failure}");
-    }
     let identity = match Identity::read(&root)? {
         Some(identity) => identity,
         None => make(&root, settings)?,

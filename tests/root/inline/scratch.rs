@@ -260,23 +260,29 @@ fn case_057_no_program_gets_rights_and_no_device_is_opened() {
 #[test]
 fn case_058_a_budget_is_kept_and_what_is_given_back_can_be_had() {
     on_node(Role::Scratch, async |node: Node| {
-        let settings = Settings { budget: Some(Bytes::mib(100)), ..node.scratch() };
-        let kind = || Arc::new(Scratch::new(settings.clone()).unwrap());
-        let inline = node.start_with(kind());
-        let [a, b] = [1, 2].map(|pod| Volume::of(pod).with("sizeLimit", "60Mi"));
-        node.publish(&inline, &a).await.unwrap();
-        let (code, why) = refused(node.publish(&inline, &b).await);
-        assert_eq!(code, Code::ResourceExhausted);
-        assert!(why.contains("roles.scratch.budget") && why.contains("40 MiB free"), "{why}");
-        // A driver that starts anew knows what is taken.
-        drop(inline);
-        let inline = node.start_with(kind());
-        assert_eq!(refused(node.publish(&inline, &b).await).0, Code::ResourceExhausted);
-        node.unpublish(&inline, &a).await.unwrap();
-        node.publish(&inline, &b).await.unwrap();
-        node.unpublish(&inline, &b).await.unwrap();
+        is_in_the_budget(&node, node.scratch()).await;
         node.is_clean();
     });
+}
+
+/// Two volumes that have no room together: one at a time is there, whatever keeps their limits.
+pub(super) async fn is_in_the_budget(node: &Node, settings: Settings) -> [Volume; 2] {
+    let settings = Settings { budget: Some(Bytes::mib(100)), ..settings };
+    let kind = || Arc::new(Scratch::new(settings.clone()).unwrap());
+    let inline = node.start_with(kind());
+    let [a, b] = [1, 2].map(|pod| Volume::of(pod).with("sizeLimit", "60Mi"));
+    node.publish(&inline, &a).await.unwrap();
+    let (code, why) = refused(node.publish(&inline, &b).await);
+    assert_eq!(code, Code::ResourceExhausted);
+    assert!(why.contains("roles.scratch.budget") && why.contains("40 MiB free"), "{why}");
+    // A driver that starts anew knows what is taken.
+    drop(inline);
+    let inline = node.start_with(kind());
+    assert_eq!(refused(node.publish(&inline, &b).await).0, Code::ResourceExhausted);
+    node.unpublish(&inline, &a).await.unwrap();
+    node.publish(&inline, &b).await.unwrap();
+    node.unpublish(&inline, &b).await.unwrap();
+    [a, b]
 }
 
 #[test]

@@ -11,11 +11,10 @@ use orlop::ephemeral::{Inline, Role};
 use orlop::sys::beneath::Dir;
 use orlop::sys::btrfs::{self, Group, Quotas};
 use orlop::sys::mount;
-use orlop::volume::Bytes;
 use tonic::Code;
 
 use super::rig::{Node, Volume, mounts_at, refused, rights};
-use super::scratch::fill;
+use super::scratch::{fill, is_in_the_budget};
 use crate::support::{Image, MIB, Mounted, block_on, mount_at, new_dir, take_away};
 
 /// Longer than a subvolume that was removed takes to be gone, or the collection to begin.
@@ -352,17 +351,7 @@ fn a_directory_that_is_called_like_a_subvolume_is_none() {
 #[test]
 fn case_058_what_a_quota_promises_is_in_the_budget() {
     on_btrfs(async |node: &Node, ground: &mut Ground| {
-        let settings = Settings { budget: Some(Bytes::mib(100)), ..ground.settings(node) };
-        let kind = || Arc::new(Scratch::new(settings.clone()).unwrap());
-        let inline = node.start_with(kind());
-        let [a, b] = [1, 2].map(|pod| Volume::of(pod).with("sizeLimit", "60Mi"));
-        node.publish(&inline, &a).await.unwrap();
-        drop(inline);
-        let inline = node.start_with(kind());
-        assert_eq!(refused(node.publish(&inline, &b).await).0, Code::ResourceExhausted);
-        node.unpublish(&inline, &a).await.unwrap();
-        node.publish(&inline, &b).await.unwrap();
-        node.unpublish(&inline, &b).await.unwrap();
+        let [a, b] = is_in_the_budget(node, ground.settings(node)).await;
         ground.is_clean(&[&a, &b]);
         node.is_clean();
     });
