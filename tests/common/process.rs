@@ -65,6 +65,18 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
+    /// Says whether it ends by itself within the time.
+    pub(crate) async fn ends_within(&mut self, patience: Duration) -> bool {
+        let began = Instant::now();
+        while self.ended().is_none() {
+            if began.elapsed() > patience {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        true
+    }
+
     /// Stops the driver as kubelet does, and returns how it ended.
     pub(crate) fn stop(mut self) -> ExitStatus {
         kill(self.pid(), Signal::SIGTERM).unwrap();

@@ -20,6 +20,9 @@ const CONFIG: &str = "attach: on\npools: [{name: default, kind: image, path: ROO
 /// How long a driver may take to remove what one before it has left.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a driver may take to die of its kill.
+const DEATH: Duration = Duration::from_secs(1);
+
 /// The calls of a life, and what they have told.
 pub(crate) trait Life {
     /// The names of the calls, in their order; nothing is left after the last one.
@@ -73,13 +76,14 @@ async fn live<L: Life>(room: &Path, kill: u32) -> bool {
 /// Makes the call, and again to a new driver when the old one dies over it. Returns the one that answered.
 async fn survive<L: Life>(
     life: &mut L,
-    driver: Driver,
+    mut driver: Driver,
     room: &Path,
     step: &str,
     kill: u32,
 ) -> Driver {
     let Err(status) = life.step(&driver.channel, step).await else { return driver };
-    let dead = wait_for_death(driver.process).await;
+    // The client may know of the cut connection before that.
+    let dead = driver.process.ends_within(DEATH).await;
     assert!(dead, "{step} with a kill at step {kill}: {status:?}");
     let next = Driver::start(room).await;
     // A program of the dead driver may still hold the volume: that is told, and told truly.
@@ -89,17 +93,6 @@ async fn survive<L: Life>(
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     next
-}
-
-/// Returns whether the process dies of its kill; the client may know of the cut connection before that.
-async fn wait_for_death(mut process: Process) -> bool {
-    for _ in 0..500 {
-        if process.ended().is_some() {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    false
 }
 
 /// Lets a last driver do what is left to do in the background.

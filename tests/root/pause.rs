@@ -115,11 +115,8 @@ impl Driver {
 
     /// Waits until it has died.
     async fn died(mut self) {
-        let begin = Instant::now();
-        while self.process.ended().is_none() {
-            assert!(begin.elapsed() < Duration::from_mins(1), "{}", self.process.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let dead = self.process.ends_within(Duration::from_mins(1)).await;
+        assert!(dead, "{}", self.process.said());
     }
 
     async fn health(&mut self, id: &str) -> Vec<(Status, String)> {

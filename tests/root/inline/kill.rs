@@ -113,11 +113,7 @@ async fn dies_at(node: &Node, path: &Path, step: &str) {
         fs::write(node.target(&volume).join("words"), "here").unwrap();
         client.node_unpublish_volume(unpublish(node, &volume)).await.unwrap_err();
     }
-    let begin = Instant::now();
-    while process.ended().is_none() {
-        assert!(begin.elapsed() < PATIENCE, "{step} is never reached");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    assert!(process.ends_within(PATIENCE).await, "{step} is never reached");
     let (process, mut client) = start_at(node, path, &[]).await;
     // Whichever call it was is made again.
     if published.is_err() {
