@@ -22,7 +22,6 @@ pub(crate) async fn interleaved(
 ) -> Result<Compared> {
     let mut compared = Compared::default();
     for round in 0..=rounds {
-        eprintln!("{what}: round {round} of {rounds}");
         let (ours, theirs) = if round % 2 == 0 {
             let ours = orlop(round).await?;
             (ours, by_hand(round).await?)
@@ -30,6 +29,7 @@ pub(crate) async fn interleaved(
             let theirs = by_hand(round).await?;
             (orlop(round).await?, theirs)
         };
+        eprintln!("{what}: round {round} of {rounds}: {ours:.1} beside {theirs:.1}");
         if round > 0 {
             compared.add(ours, theirs);
         }
