@@ -109,3 +109,19 @@ fn the_objects_that_are_shown_mean_something() {
     }
     assert_eq!(found.len(), 4, "{found:?}");
 }
+
+/// A release in another namespace would lose its rights to those in the files of `deploy/cluster`.
+#[test]
+fn what_brings_objects_back_applies_definitions_alone() {
+    let text = fs::read_to_string(root().join(PAGE)).unwrap();
+    let (_, section) = text.split_once("\n## Orphans\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let applied: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("kubectl apply")?.rsplit(' ').next())
+        .collect();
+    assert_eq!(applied, ["deploy/cluster/crds.yaml"]);
+    let file = fs::read_to_string(root().join(applied[0])).unwrap();
+    let kinds: BTreeSet<&str> = file.lines().filter(|line| line.starts_with("kind:")).collect();
+    assert_eq!(kinds, ["kind: CustomResourceDefinition"].into());
+}
