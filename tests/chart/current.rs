@@ -10,12 +10,20 @@ use crate::helm::{Objects, everything, render, text};
 /// What `deploy/orlop.yaml` is rendered from.
 const MANIFEST: &str = "\
 # Orlop without Helm: the chart in deploy/helm/orlop with its usual values, in the namespace orlop. Without snapshots, which need
-# definitions that are the cluster's; for these, or other pools than the one for trying out, render your own:
-#   helm template orlop deploy/helm/orlop --namespace orlop --skip-tests --set createNamespace=true --set snapshots.enabled=true
+# definitions that are the cluster's; for these, or other pools than the one for trying out, render your own, for the version that
+# your API server has:
+#   helm template orlop deploy/helm/orlop --namespace orlop --kube-version 1.37 --skip-tests --set createNamespace=true,snapshots.enabled=true
+# This is for all versions from 1.34 on. So kubelet gives the tokens of pods with their attributes, of which a newer API server warns;
+# what is rendered for 1.35 and newer has them as secrets.
 ";
 
+/// The oldest version that is promised: a newer one takes what that one takes.
+const OLDEST: &str = "1.34";
+
 fn manifest() -> String {
-    let text = text(&json!({ "createNamespace": true }), &["--skip-tests"]).unwrap();
+    let text =
+        text(&json!({ "createNamespace": true }), &["--skip-tests", "--kube-version", OLDEST])
+            .unwrap();
     format!("{MANIFEST}{text}")
 }
 
@@ -49,6 +57,14 @@ fn the_manifest_can_be_applied_by_itself() {
         let namespace = &object["metadata"]["namespace"];
         assert!(namespace.is_null() || namespace == "orlop", "{object}");
     }
+}
+
+#[test]
+fn the_manifest_has_what_each_version_takes_and_is_served_by_each() {
+    let text = manifest();
+    assert!(!text.contains("serviceAccountTokenInSecrets"), "1.34 does not know it");
+    let objects = Objects::parse(&text);
+    assert!(objects.config("orlop-node").contains("acceptTokenInContext: true"));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn the_driver_takes_what_the_values_say() {
         metrics: {address: '0.0.0.0:9000', maxVolumes: 7}
         roles:
           scratch: {endpoint: 'unix:///csi-scratch/csi.sock', defaultSize: 10Gi}
-          config: {endpoint: 'unix:///csi-config/csi.sock', maxBytes: 64Mi}
+          config: {endpoint: 'unix:///csi-config/csi.sock', maxBytes: 64Mi, acceptTokenInContext: true}
         pools: [{name: a, kind: image, path: /srv/a, provisioning: thin, ratio: 2.5, lowWater: 7%, reserve: 3%, whenFull: fail}]";
     assert_eq!(node, Config::parse(Path::new("x"), expected).unwrap());
     let controller = config(&objects, "orlop-controller");

@@ -42,16 +42,20 @@ fn what_is_brought_up_to_date_is_read_with_the_tokens_of_pods() {
         let config = objects.config("orlop-node").contains("acceptTokenInContext: true");
         (objects.one("CSIDriver", "config.csi.orlop.dev")["spec"].clone(), config)
     };
-    let (newer, in_context) = spec("1.37.2");
-    assert_eq!(newer["requiresRepublish"], true);
     let tokens = json!([{ "audience": "", "expirationSeconds": 600 }]);
-    assert_eq!(newer["tokenRequests"], tokens);
-    assert_eq!(newer["serviceAccountTokenInSecrets"], true);
-    assert!(!in_context, "an attribute of a pod could pass for a token");
-    // It does not know the field.
-    let (older, in_context) = spec("1.34.0");
-    assert_eq!(older["serviceAccountTokenInSecrets"], Value::Null);
-    assert!(in_context);
+    // An API server of 1.34 does not know the field, and a kubelet of 1.34 may serve one of up to 1.37.
+    for (version, in_secrets, expected) in [
+        ("1.34.0", Value::Null, true),
+        ("1.35.0", json!(true), true),
+        ("1.37.2", json!(true), true),
+        ("1.38.0", json!(true), false),
+    ] {
+        let (spec, in_context) = spec(version);
+        assert_eq!(spec["requiresRepublish"], true);
+        assert_eq!(spec["tokenRequests"], tokens);
+        assert_eq!(spec["serviceAccountTokenInSecrets"], in_secrets, "{version}");
+        assert_eq!(in_context, expected, "{version}");
+    }
 }
 
 #[test]

@@ -112,9 +112,17 @@ sees it.
 {{- toJson (ternary (dict "roles" $config) dict (gt (len $config) 0)) -}}
 {{- end -}}
 
-{{/* Whether kubelet gives a pod's tokens with the attributes: before Kubernetes 1.35 it knows no other way. */}}
+{{/* Whether the API server lets a CSIDriver say that tokens travel as secrets: a field that an older one refuses. */}}
+{{- define "orlop.tokensInSecrets" -}}
+{{- if semverCompare ">=1.35.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
+{{- end -}}
+
+{{/*
+Whether some kubelet may give a pod's tokens with the attributes. One of 1.34 does so whatever the CSIDriver says, and may be as much as
+three versions older than the API server. Where a kubelet sends secrets, the driver looks at nothing else.
+*/}}
 {{- define "orlop.tokensInContext" -}}
-{{- if semverCompare "<1.35.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
+{{- if semverCompare "<1.38.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
 {{- end -}}
 
 {{/* What the configs of all processes begin with: all of them must say the same of what they can do. */}}
