@@ -14,15 +14,20 @@ pub(crate) fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/orlop")
 }
 
-/// Runs Helm.
+/// Runs Helm on the chart.
 pub(crate) fn helm(args: &[&str], values: &Value) -> Output {
+    helm_on(&chart(), args, values)
+}
+
+/// Runs Helm on this chart.
+pub(crate) fn helm_on(chart: &Path, args: &[&str], values: &Value) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/bin/helm");
     assert!(program.exists(), "{} is missing: run `make tools`", program.display());
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("values.yaml");
     std::fs::write(&file, values.to_string()).unwrap();
     let mut command = Command::new(program);
-    command.args(args).arg(chart()).arg("--values").arg(&file).env("HOME", home.path());
+    command.args(args).arg(chart).arg("--values").arg(&file).env("HOME", home.path());
     command.output().unwrap()
 }
 

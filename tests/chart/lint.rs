@@ -1,8 +1,11 @@
 //! What Helm itself says, for each version of Kubernetes that the chart is for.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
-use crate::helm::{everything, helm, refused, render, rendered};
+use crate::helm::{Objects, chart, everything, helm, helm_on, refused, render, rendered};
 
 /// From the oldest that is promised to the newest that is tested.
 const VERSIONS: [&str; 4] = ["1.34.0", "1.35.0", "1.36.0", "1.37.2"];
@@ -55,6 +58,49 @@ fn every_object_says_what_it_belongs_to() {
         assert_eq!(labels["app.kubernetes.io/instance"], "orlop", "{object}");
         assert_eq!(labels["app.kubernetes.io/managed-by"], "Helm", "{object}");
     }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = to.join(from.file_name().unwrap());
+        if from.is_dir() {
+            copy_dir(&from, &to);
+        } else {
+            fs::copy(&from, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_chart_of_charts_can_have_it_or_not() {
+    let whole = tempfile::tempdir().unwrap();
+    copy_dir(&chart(), &whole.path().join("charts/orlop"));
+    let description = "{apiVersion: v2, name: whole, version: 1.0.0, dependencies: \
+                       [{name: orlop, version: '>=0.1.0', condition: orlop.enabled}]}";
+    fs::write(whole.path().join("Chart.yaml"), description).unwrap();
+    for (enabled, drivers) in [(true, 1), (false, 0)] {
+        let values = json!({ "global": { "a": "b" }, "orlop": { "enabled": enabled } });
+        let output = helm_on(whole.path(), &["template", "orlop"], &values);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let objects = Objects::parse(&String::from_utf8(output.stdout).unwrap());
+        assert_eq!(objects.names("DaemonSet").len(), drivers, "{enabled}");
+    }
+    // By itself it is there or not there: nothing would hear of it.
+    assert!(refused(&json!({ "enabled": false })).contains("/enabled"));
+}
+
+#[test]
+fn what_a_claim_names_outlives_the_release() {
+    let objects = render(&everything());
+    let class = objects.one("VolumeAttributesClass", "silver");
+    assert_eq!(class["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    // Under another name of the release, the classes that claims name are there again.
+    let values =
+        json!({ "fullnameOverride": "deck", "pools": [{ "name": "fast", "path": "/srv" }] });
+    assert_eq!(render(&values).names("StorageClass"), ["deck-fast", "deck-fast-immediate"]);
 }
 
 #[test]
