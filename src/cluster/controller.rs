@@ -6,6 +6,7 @@
 //! taken back is read first and changed only if it is still the same; and of a wish that a node has not begun nobody
 //! says that it is still going on.
 
+mod abandoned;
 mod change;
 mod fulfil;
 mod groups;
@@ -73,6 +74,7 @@ impl Cluster {
         });
         shared.watch();
         shared.is_known().await;
+        tokio::spawn(abandoned::take_away(Arc::clone(&shared)));
         Self { shared }
     }
 }

@@ -1,5 +1,6 @@
 //! The controller writes wishes and waits for nodes, which the tests play.
 
+mod abandoned;
 mod changes;
 mod copies;
 mod health;

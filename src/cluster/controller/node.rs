@@ -57,6 +57,13 @@ impl Shared {
         Ok(self.nodes.get(node).is_some() || self.one::<Node>(node).await?.is_some())
     }
 
+    /// Returns whether nothing of what was in the pool with this UUID can come back, as far as it is known here. Whoever
+    /// would take something away for that asks [`Self::lost`].
+    pub(super) fn seems_lost(&self, home: &Home, uuid: Option<&str>) -> bool {
+        let is_another = |uuid| self.has_another(&home.object_name(), uuid);
+        self.nodes.get(&home.node).is_none() || uuid.is_some_and(is_another)
+    }
+
     /// Returns why nothing of what was in the pool with this UUID can come back, if that is so: its node is gone from
     /// the cluster, or has been made anew under its old name. A node that is away is neither.
     ///

@@ -90,6 +90,11 @@ impl Stage {
     /// Kills the controller and starts the next one.
     pub(crate) async fn kill(&mut self) {
         self.process.kill();
+        self.start_again().await;
+    }
+
+    /// Starts the next controller, where the one before has ended.
+    pub(crate) async fn start_again(&mut self) {
         self.process = start(&self.rig, &self.room, &self.settings).await.0;
     }
 

@@ -121,6 +121,8 @@ fn a_volume_of_another_node_is_nobody_elses_business() {
         let _driver = site.start().await;
         let mut foreign = Volume::wish(&site.wanted("foreign"), &site.home());
         foreign.spec.node = "v5-other".to_owned();
+        // What is wished away on a node that there is not goes by itself.
+        rig.node("v5-other").await;
         let id = foreign.metadata.name.clone().unwrap();
         let begin = rig.audit().now();
         site.post(&foreign).await;

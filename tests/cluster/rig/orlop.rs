@@ -73,7 +73,8 @@ impl Rig {
         };
         self.until("the policy for nodes holds", refused).await;
 
-        self.api.patch(&path, &json!({ "spec": { "delete": true } })).await.unwrap();
+        let failed = json!({ "status": { "phase": "Failed" } });
+        self.api.patch(&format!("{path}/status"), &failed).await.unwrap();
         self.api.delete(&path).await.unwrap();
     }
 }

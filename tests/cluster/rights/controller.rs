@@ -9,11 +9,14 @@ use crate::rig;
 fn the_controller_writes_wishes_and_no_status() {
     rig::shared(async |rig| {
         rig.with_orlop().await;
+        // What is wished away on a node that there is not goes by itself.
+        rig.node("written-for").await;
         let controller = rig.orlop_controller("writes").await;
         let controller = rig.api_of(&controller).await;
         for kind in WISHES {
             let name = format!("wish-for-{kind}");
-            let object = controller.post(&list(kind), &thing(kind, &name, "n1")).await.unwrap();
+            let object =
+                controller.post(&list(kind), &thing(kind, &name, "written-for")).await.unwrap();
             let path = path(kind, &object);
             controller.get(&path).await.unwrap();
             controller.get(&list(kind)).await.unwrap();
