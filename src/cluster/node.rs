@@ -60,6 +60,10 @@ pub struct Node {
     shared: Arc<Shared>,
 }
 
+/// What to do about a pool that the config of its node does not have.
+const BRING_THE_POOL_BACK: &str =
+    "give the node the labels of the pool's nodeSelector again, or its config the pool";
+
 /// Where the wishes of each kind arrive.
 #[derive(Debug, Clone)]
 struct Desks {

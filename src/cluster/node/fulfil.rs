@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use super::kind::Kind;
 use super::tell::what;
-use super::{Shared, health};
+use super::{BRING_THE_POOL_BACK, Shared, health};
 use crate::cluster::Refused;
 use crate::cluster::objects::{Answer, Phase, unknown};
 use crate::error::Error;
 use crate::volume::{Condition, Reason};
 
 use act::At;
-use refuse::{lost, refuse, remove_object, wait_for_the_pool};
+use refuse::{lost, out_of_reach, refuse, remove_object, wait_for_the_pool};
 
 /// What is to come next.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ enum Amiss {
     Refused(Error),
     /// The pool is not there.
     Away(Error),
+    /// What was there is in a pool that this node does not have now.
+    OutOfReach(Condition),
     /// What was there is not in this pool.
     NotHere(Condition),
 }
@@ -63,6 +65,7 @@ async fn step<K: Kind>(shared: &Shared, object: &mut K) -> Step {
         Ok(at) => at,
         Err(Amiss::Refused(error)) => return refuse(shared, object, error).await,
         Err(Amiss::Away(error)) => return wait_for_the_pool(shared, object, error).await,
+        Err(Amiss::OutOfReach(why)) => return out_of_reach(shared, object, why).await,
         // Whatever is in this pool is something else.
         Err(Amiss::NotHere(_)) if object.is_to_be_deleted() => {
             return remove_object(shared, object).await;
@@ -92,10 +95,10 @@ fn find_place<'a, K: Kind>(shared: &'a Shared, object: &K) -> Result<At<'a, K>, 
     let id = object.id().map_err(Amiss::Refused)?;
     let home = object.home();
     let Some(pool) = shared.pool(&home).cloned() else {
-        let reason =
-            format!("node {} has no pool {} in its config: bring it back", home.node, home.pool);
+        let (node, pool) = (&home.node, &home.pool);
+        let reason = format!("node {node} has no pool {pool} in its config: {BRING_THE_POOL_BACK}");
         return Err(if object.is_made() && !object.is_to_be_deleted() {
-            Amiss::NotHere(Condition::data_loss(Reason::ImageMissing, reason))
+            Amiss::OutOfReach(Condition::inaccessible(Reason::PoolUnreachable, reason))
         } else {
             Amiss::Refused(K::elsewhere(reason))
         });

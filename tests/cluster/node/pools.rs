@@ -1,9 +1,10 @@
 //! The Pool object: made and kept by the node, and cordoned by an admin.
 
-use orlop::cluster::objects::Pool;
-use serde_json::json;
+use orlop::cluster::objects::{Pool, Snapshot, Volume};
+use orlop::volume::Content;
+use serde_json::{Value, json};
 
-use super::site::{Site, path};
+use super::site::{Site, new_snapshot, path};
 use crate::rig;
 
 /// > What an admin wrote into a Pool stays, and the node brings the object back when it is deleted.
@@ -53,5 +54,48 @@ fn a_pool_that_left_the_config_can_be_promised_nothing() {
         let is_told = |object: &serde_json::Value| object["status"]["promisable"] == 0;
         let object = site.until::<Pool>("p2.gone", "is told", is_told).await;
         assert_eq!(object["status"]["conditions"][0]["status"], "False");
+    });
+}
+
+/// The node has lost the labels of the pool's nodeSelector: its driver gets a config without the pool.
+#[test]
+fn what_is_in_a_pool_that_left_the_config_is_out_of_reach_and_not_lost() {
+    rig::shared(async |rig| {
+        let site = Site::real(&rig, "p3").await;
+        let driver = site.start().await;
+        let wanted = site.small("a", Content::Block);
+        let id = wanted.id.as_str();
+        let snapshot = new_snapshot(site.name("s"), &wanted.id);
+        let its = snapshot.id.as_str();
+        site.wish(&wanted).await;
+        site.answered::<Volume>(id).await;
+        site.post(&Snapshot::wish(&snapshot, &site.home())).await;
+        site.answered::<Snapshot>(its).await;
+        driver.kill();
+
+        let other = json!({ "name": "other", "kind": "memory", "size": "1Gi" });
+        let (driver, _) = site.start_with(json!({ "pools": [other] })).await;
+        let is_told = |object: &Value| object["status"]["conditions"][0]["status"] == "False";
+        for object in [
+            site.until::<Volume>(id, "is out of reach", is_told).await,
+            site.until::<Snapshot>(its, "is out of reach", is_told).await,
+        ] {
+            let condition = &object["status"]["conditions"][1];
+            assert_eq!(
+                (&condition["type"], &condition["reason"]),
+                (&json!("PoolUnreachable"), &json!("Inaccessible"))
+            );
+            let why = condition["message"].as_str().unwrap();
+            assert!(why.contains("node p3 has no pool fast in its config"), "{why}");
+            assert!(why.contains("labels of the pool's nodeSelector"), "{why}");
+            assert_eq!(object["status"]["phase"], "Ready");
+        }
+        driver.kill();
+
+        let _driver = site.start().await;
+        let is_well = |object: &Value| object["status"]["conditions"][0]["status"] == "True";
+        let object = site.until::<Volume>(id, "is back", is_well).await;
+        assert_eq!(object["status"]["error"], Value::Null);
+        site.until::<Snapshot>(its, "is back", is_well).await;
     });
 }

@@ -77,9 +77,12 @@ impl Site {
         self.begin_with(variables, json!({}))
     }
 
+    /// Begins to start it with more settings, which may name other pools.
     pub(crate) fn begin_with(&self, variables: &[(&str, &str)], mut settings: Value) -> Process {
         settings["nodeId"] = json!(self.node);
-        settings["pools"] = json!([self.pool]);
+        if settings["pools"].is_null() {
+            settings["pools"] = json!([self.pool]);
+        }
         settings["cluster"] = json!({ "kubeconfig": self.kubeconfig });
         let mut driver = self.rig.orlop("node", &self.node, settings);
         driver.command.envs(variables.iter().copied());

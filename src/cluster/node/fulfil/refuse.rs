@@ -46,17 +46,35 @@ pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Erro
 
 /// Tells that nothing is there of what was there. It is never made again: that would hide what was lost.
 pub(super) async fn lost<K: Kind>(shared: &Shared, object: &mut K, lost: Condition) -> Step {
+    if is_news(shared, object, lost).await? {
+        tracing::error!("{} is lost", what(object));
+    }
+    Ok(Next::Nothing)
+}
+
+/// Tells that nobody gets at what is there, as long as this node does not have the pool.
+pub(super) async fn out_of_reach<K: Kind>(shared: &Shared, object: &mut K, why: Condition) -> Step {
+    let sentence = why.message.clone();
+    if is_news(shared, object, why).await? {
+        tracing::error!(why = sentence, "{} is out of reach", what(object));
+    }
+    Ok(Next::Nothing)
+}
+
+/// Tells what is the matter with what was there, and returns whether that is news.
+async fn is_news<K: Kind>(
+    shared: &Shared,
+    object: &mut K,
+    matter: Condition,
+) -> Result<bool, Refused> {
     let mut status = object.status().cloned().unwrap_or_default();
-    let error = Failure::from(&Error::unfit(lost.message.clone()));
-    let told = conditions(&[lost], status.conditions(), Timestamp::now());
+    let error = Failure::from(&Error::unfit(matter.message.clone()));
+    let told = conditions(&[matter], status.conditions(), Timestamp::now());
     let common = status.common();
     *common.conditions = told;
     *common.observed_generation = object.meta().generation;
     *common.error = Some(error);
-    if shared.tell(object, status).await? {
-        tracing::error!("{} is lost", what(object));
-    }
-    Ok(Next::Nothing)
+    shared.tell(object, status).await
 }
 
 /// A pool that is not there may come, and nobody knows what is in it until then.

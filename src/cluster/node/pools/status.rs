@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::orphans::orphans;
 use crate::backend::{LocalPool, PoolFigures};
 use crate::cluster::node::health::are_same;
-use crate::cluster::node::{Desks, Shared};
+use crate::cluster::node::{BRING_THE_POOL_BACK, Desks, Shared};
 use crate::cluster::objects::{Feature, LeastBytes, Orphan, Pool, PoolStatus, storage_conditions};
 use crate::error::Result;
 use crate::volume::{Bytes, Reason, StorageCondition, StorageSeverity, Timestamp};
@@ -139,7 +139,7 @@ pub(super) fn of_no_pool(object: &Pool) -> PoolStatus {
         severity: StorageSeverity::Unreachable,
         reason: Reason::PoolUnreachable,
         message: format!(
-            "{} is not in the config of its node: bring it back, or delete this object when its volumes are gone",
+            "{} is not in the config of its node: {BRING_THE_POOL_BACK}, or delete this object when its volumes are gone",
             object.home()
         ),
     };
