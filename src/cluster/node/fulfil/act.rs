@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::refuse::{again, refuse, remove_object};
+use super::refuse::{again, fail, refuse, remove_object};
 use super::{Next, Step};
 use crate::backend::LocalPool;
 use crate::cluster::Refused;
@@ -29,7 +29,7 @@ impl<K: Kind> At<'_, K> {
     /// Makes what is not there, and tells what became of it.
     pub(super) async fn make(&self, object: &mut K) -> Step {
         if let Err(error) = object.check(&self.pool) {
-            return refuse(self.shared, object, error).await;
+            return fail(self.shared, object, error).await;
         }
         self.claim(object).await?;
         fault::point("node: claimed");
@@ -39,7 +39,11 @@ impl<K: Kind> At<'_, K> {
                 tracing::info!("{} is made in pool {}", what(object), self.pool.name);
                 self.adapt(object, made).await
             }
-            Err(error) => refuse(self.shared, object, error).await,
+            // Some of it may have gone well.
+            Err(error) => match K::find(&self.pool, &self.id).await {
+                Ok(None) => fail(self.shared, object, error).await,
+                Ok(Some(_)) | Err(_) => refuse(self.shared, object, error).await,
+            },
         }
     }
 
@@ -74,7 +78,11 @@ impl<K: Kind> At<'_, K> {
     pub(super) async fn adapt(&self, object: &mut K, found: K::Made) -> Step {
         let changed = match object.recognize(&found) {
             Ok(()) => self.change(object, found).await,
-            Err(differs) => Err(differs),
+            // What is there is something else.
+            Err(differs @ Error::Differs { .. }) => {
+                return fail(self.shared, object, differs).await;
+            }
+            Err(unreadable) => Err(unreadable),
         };
         let (found, failed) = match changed {
             Ok(both) => both,

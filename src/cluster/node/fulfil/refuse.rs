@@ -9,8 +9,34 @@ use crate::cluster::objects::{Answer, Failure, Phase, conditions};
 use crate::error::{Error, Meaning};
 use crate::volume::{Condition, Timestamp};
 
-/// Tells why the wish cannot be fulfilled. What was to be made, and never was, has failed for good with that.
+/// What comes of a wish that cannot be fulfilled now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It has failed for good: nothing is there of what was to be made.
+    Failed,
+    /// It goes on: something may be there, made by a driver that was killed before it could tell.
+    Begun,
+    /// What is there stays as it is.
+    Kept,
+}
+
+/// Tells why the wish cannot be fulfilled. What nobody has begun to make has failed for good with that.
 pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Error) -> Step {
+    let end = match object.phase() {
+        _ if object.is_made() || object.is_to_be_deleted() => End::Kept,
+        None | Some(Phase::Failed) => End::Failed,
+        Some(Phase::Making | Phase::Ready | Phase::Other) => End::Begun,
+    };
+    tell_why(shared, object, error, end).await
+}
+
+/// Tells why the wish cannot be fulfilled, where nothing is there of it. What was to be made has failed for good with that.
+pub(super) async fn fail<K: Kind>(shared: &Shared, object: &mut K, error: Error) -> Step {
+    let end = if object.is_made() { End::Kept } else { End::Failed };
+    tell_why(shared, object, error, end).await
+}
+
+async fn tell_why<K: Kind>(shared: &Shared, object: &mut K, error: Error, end: End) -> Step {
     match error.meaning() {
         Meaning::Pending => return Ok(Next::Soon),
         Meaning::Unreachable => return Ok(Next::Later),
@@ -30,10 +56,9 @@ pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Erro
         | Meaning::Absent
         | Meaning::Internal => {}
     }
-    let has_failed = !object.is_made() && !object.is_to_be_deleted();
     let mut status = object.status().cloned().unwrap_or_default();
     let common = status.common();
-    if has_failed {
+    if end == End::Failed {
         *common.phase = Some(Phase::Failed);
     }
     *common.observed_generation = object.meta().generation;
@@ -41,7 +66,11 @@ pub(super) async fn refuse<K: Kind>(shared: &Shared, object: &mut K, error: Erro
     if shared.tell(object, status).await? {
         tracing::info!(why = error.sentence(), "{} is not as wished", what(object));
     }
-    Ok(if has_failed { Next::Nothing } else { again(&error) })
+    Ok(match end {
+        End::Failed => Next::Nothing,
+        End::Begun => Next::Later,
+        End::Kept => again(&error),
+    })
 }
 
 /// Tells that nothing is there of what was there. It is never made again: that would hide what was lost.
@@ -83,9 +112,7 @@ pub(super) async fn wait_for_the_pool<K: Kind>(
     object: &mut K,
     absent: Error,
 ) -> Step {
-    // It may have been made, by a driver that was killed before it could tell.
-    let is_begun = !object.is_made() && object.phase() == Some(Phase::Making);
-    if is_begun || (object.is_made() && object.is_answered()) {
+    if object.is_made() && object.is_answered() {
         return Ok(Next::Later);
     }
     refuse(shared, object, absent).await
