@@ -226,8 +226,31 @@ impl HostPathRole {
                 Wrong::new(format!("roles.hostpath.prefixes[{index}].{key}"), reason)
             })
         });
-        let prefixes = prefixes.collect::<Result<_, _>>()?;
+        let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
+        for (index, prefix) in prefixes.iter().enumerate() {
+            Self::is_alone(prefix, prefixes.iter().take(index)).map_err(|reason| {
+                Wrong::new(format!("roles.hostpath.prefixes[{index}].namespaces"), reason)
+            })?;
+        }
         Ok(Self { enabled: entry.enabled, endpoint: entry.endpoint, prefixes })
+    }
+
+    /// A directory that a namespace had in two ways would be had in neither for sure.
+    fn is_alone<'a>(
+        prefix: &HostPathPrefix,
+        before: impl Iterator<Item = &'a HostPathPrefix>,
+    ) -> Result<(), String> {
+        let mut alike = before.filter(|one| one.path == prefix.path);
+        let both = alike.find_map(|one| {
+            prefix.namespaces.iter().find(|namespace| one.namespaces.contains(namespace))
+        });
+        match both {
+            None => Ok(()),
+            Some(namespace) => Err(format!(
+                "{namespace:?} has {} by a prefix before this one: name it in one of the two",
+                prefix.path.display()
+            )),
+        }
     }
 
     /// What no pod gets, whatever is allowed.

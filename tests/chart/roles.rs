@@ -78,6 +78,23 @@ fn a_host_path_is_mounted_as_it_is_named_and_kept_out_of_other_namespaces() {
 }
 
 #[test]
+fn a_directory_that_two_prefixes_give_is_mounted_once() {
+    let prefixes = json!([
+        { "path": "/srv/data", "namespaces": ["*"], "readOnly": true },
+        { "path": "/srv/data", "namespaces": ["team"] },
+    ]);
+    let roles = json!({ "hostpath": { "enabled": true, "prefixes": prefixes } });
+    let objects = render(&json!({ "roles": roles }));
+    let pod = &objects.one("DaemonSet", "orlop-node")["spec"]["template"]["spec"];
+    let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+    assert_eq!(mounts.iter().filter(|mount| mount["mountPath"] == "/srv/data").count(), 1);
+    let volumes = pod["volumes"].as_array().unwrap();
+    let paths = volumes.iter().filter(|volume| volume["hostPath"]["path"] == "/srv/data");
+    assert_eq!(paths.count(), 1);
+    assert_eq!(config(&objects).roles.hostpath.prefixes.len(), 2);
+}
+
+#[test]
 fn with_the_registration_built_in_the_sockets_are_where_kubelet_sees_them() {
     let objects = render(&json!({ "registration": "builtin" }));
     let scratch = config(&objects).roles.scratch.endpoint.unwrap();

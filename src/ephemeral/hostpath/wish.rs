@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::sys::inspect::look;
 use crate::volume::{HostPathPrefix, HostPathType};
 
+/// What a prefix names that is for pods of every namespace.
+const ANY_NAMESPACE: &str = "*";
+
 /// The longest path that the kernel takes.
 const LONGEST: usize = 4096;
 
@@ -115,7 +118,8 @@ fn plain(text: &str) -> Result<PathBuf> {
     Ok(path.components().collect())
 }
 
-/// Returns the innermost prefix that has the path.
+/// Returns the innermost prefix that has the path. Of several for one directory it is the one that names the namespace,
+/// before the one for any.
 fn allowed<'a>(
     path: &Path,
     namespace: &str,
@@ -124,18 +128,21 @@ fn allowed<'a>(
     let has_it = prefixes.iter().filter(|prefix| path.starts_with(&prefix.path));
     let innermost = has_it.max_by_key(|prefix| prefix.path.as_os_str().len());
     let path = path.display();
-    let prefix = innermost.ok_or_else(|| {
+    let innermost = innermost.ok_or_else(|| {
         Error::forbidden(format!(
             "hostPath {path} is not allowed on this node: roles.hostpath.prefixes in the config has it not"
         ))
     })?;
-    if prefix.namespaces.iter().any(|allowed| allowed == "*" || allowed == namespace) {
-        return Ok(prefix);
-    }
-    let prefix = prefix.path.display();
-    Err(Error::forbidden(format!(
-        "hostPath {path} is not allowed to pods of the namespace {namespace}: the prefix {prefix} in the config does not name it"
-    )))
+    let of = |namespace: &str| {
+        let mut alike = prefixes.iter().filter(|prefix| prefix.path == innermost.path);
+        alike.find(|prefix| prefix.namespaces.iter().any(|allowed| allowed == namespace))
+    };
+    of(namespace).or_else(|| of(ANY_NAMESPACE)).ok_or_else(|| {
+        let prefix = innermost.path.display();
+        Error::forbidden(format!(
+            "hostPath {path} is not allowed to pods of the namespace {namespace}: the prefix {prefix} in the config does not name it"
+        ))
+    })
 }
 
 // === impl HostPathPrefix ===
@@ -165,4 +172,41 @@ fn type_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<HostPath
     }
     let all = HostPathType::ALL.each_ref().map(named).join(", ");
     Err(de::Error::custom(format!("must be \"\" or one of {all}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_can_be_given_to_namespaces_in_different_ways() {
+        let prefix = |path: &str, namespace: &str, read_only| HostPathPrefix {
+            path: path.into(),
+            namespaces: vec![namespace.to_owned()],
+            types: vec![HostPathType::Directory],
+            read_only,
+            follow_symlinks: false,
+        };
+        let mut prefixes = vec![
+            prefix("/srv", "*", true),
+            prefix("/srv", "writer", false),
+            prefix("/srv/inner", "inner", false),
+        ];
+        // Their order means nothing.
+        for _ in 0..2 {
+            for (path, namespace, expected) in [
+                ("/srv/a", "reader", Some(true)),
+                ("/srv/a", "writer", Some(false)),
+                ("/srv/inner", "inner", Some(false)),
+                // What is inside is not what is around it.
+                ("/srv/inner", "writer", None),
+                ("/other", "writer", None),
+            ] {
+                let found = allowed(Path::new(path), namespace, &prefixes);
+                let found = found.ok().map(|prefix| prefix.read_only);
+                assert_eq!(found, expected, "{path} for {namespace}");
+            }
+            prefixes.reverse();
+        }
+    }
 }

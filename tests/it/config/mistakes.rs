@@ -149,6 +149,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "orlop.yaml:4: roles.hostpath.prefixes[0].namespaces: names no namespace",
     ),
     (
+        "roles:\n  hostpath:\n    prefixes:\n    - {path: /srv/a, namespaces: [x]}\n    - {path: /srv/a/, namespaces: [y, x]}",
+        "orlop.yaml:5: roles.hostpath.prefixes[1].namespaces: \"x\" has /srv/a by a prefix before this one",
+    ),
+    (
         "roles: {volumes: {endpoint: csi.sock}}",
         "orlop.yaml:1: roles.volumes.endpoint: \"csi.sock\" does not name a socket",
     ),
