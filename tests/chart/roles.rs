@@ -35,6 +35,20 @@ fn each_role_that_is_on_has_a_driver_and_a_socket() {
     assert_eq!(drivers(&all).len(), 4);
 }
 
+/// What holds other namespaces off must be there whatever else is left out.
+#[test]
+fn nothing_but_its_role_takes_what_belongs_to_it_away() {
+    let mut values = everything();
+    values["csiDriver"] = json!({ "install": false });
+    values["policies"] = json!({ "install": false });
+    let objects = render(&values);
+    let inline = ["scratch.csi.orlop.dev", "config.csi.orlop.dev", "hostpath.csi.orlop.dev"];
+    assert_eq!(drivers(&objects), inline);
+    for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+        assert_eq!(objects.names(kind), ["orlop-hostpath"]);
+    }
+}
+
 #[test]
 fn what_is_brought_up_to_date_is_read_with_the_tokens_of_pods() {
     let spec = |version: &str| {
