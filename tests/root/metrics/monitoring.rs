@@ -48,6 +48,25 @@ fn each_alert_can_fire_and_says_what_to_do() {
     }
 }
 
+/// A controller that is left alone says that there is a program, but none of this.
+#[test]
+fn drivers_are_missed_by_what_only_a_node_tells() {
+    let series = Series::of(&scrape());
+    let file: Value = serde_saphyr::from_str(ALERTS).unwrap();
+    let rules = file["groups"][0]["rules"].as_array().unwrap();
+    let absent = rules.iter().find(|rule| rule["alert"] == "OrlopAbsent").unwrap();
+    let expr = absent["expr"].as_str().unwrap();
+    let asked: Vec<&str> =
+        expr.split("absent(").skip(1).map(|part| part.split(')').next().unwrap()).collect();
+    let labels = asked.iter().map(|metric| series.of_metric(metric));
+    // A node has pools, inline volumes, or both.
+    let of_nodes = ["pool", "role"].map(str::to_owned);
+    let found: Vec<bool> =
+        of_nodes.iter().map(|label| labels.clone().any(|labels| labels.contains(label))).collect();
+    assert_eq!(found, [true, true], "{expr}");
+    assert_eq!(asked.len(), of_nodes.len(), "{expr}");
+}
+
 #[test]
 fn each_panel_shows_something_that_there_is() {
     let series = Series::of(&scrape());
