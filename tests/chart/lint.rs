@@ -123,6 +123,11 @@ fn what_cannot_be_is_refused_with_a_sentence() {
             json!({ "pools": [{ "name": "a", "path": "/a", "storageClasses": [{ "name": "x" }, { "name": "x" }] }] }),
             "two StorageClasses are named \"x\"",
         ),
+        (
+            json!({ "pools": [{ "name": "a", "path": "/a", "nodeSelector": { "disk": "ssd" } }],
+                    "node": { "nodeSelector": { "disk": "" } } }),
+            "\"a\" wants nodes with disk=ssd, and node.nodeSelector allows Orlop only on those with disk=",
+        ),
         (json!({ "kubeletDir": "/var/lib/kubelet/" }), "kubeletDir"),
         (json!({ "node": { "toolMemory": "1.5Gi" } }), "toolMemory"),
         (json!({ "driver": { "logFormat": "xml" } }), "logFormat"),

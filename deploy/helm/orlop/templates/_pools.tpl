@@ -6,8 +6,14 @@ is a part of the other, is left out. A group without a pool runs the roles of in
 */}}
 {{- define "orlop.groups" -}}
 {{- $selectors := list -}}
-{{- range .Values.pools -}}
-  {{- $selector := default dict .nodeSelector -}}
+{{- $everywhere := .Values.node.nodeSelector -}}
+{{- range $pool := .Values.pools -}}
+  {{- $selector := default dict $pool.nodeSelector -}}
+  {{- range $key, $value := $selector -}}
+    {{- if and (hasKey $everywhere $key) (ne $value (get $everywhere $key)) -}}
+      {{- fail (printf "pools: %q wants nodes with %s=%s, and node.nodeSelector allows Orlop only on those with %s=%s, so no node would have it: change one of the two" $pool.name $key $value $key (get $everywhere $key)) -}}
+    {{- end -}}
+  {{- end -}}
   {{- if and $selector (not (has $selector $selectors)) -}}
     {{- $selectors = append $selectors $selector -}}
   {{- end -}}
