@@ -23,6 +23,7 @@ mod docs;
 mod helm;
 mod image;
 mod lint;
+mod names;
 mod nodes;
 mod pods;
 mod pools;

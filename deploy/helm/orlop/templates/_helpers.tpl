@@ -1,22 +1,27 @@
 {{/* The beginning of all names. */}}
 {{- define "orlop.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 34 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 34 | trimAll "-." -}}
 {{- end -}}
 
 {{- define "orlop.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 34 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 34 | trimAll "-." -}}
 {{- else if contains (include "orlop.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 34 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 34 | trimAll "-." -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "orlop.name" .) | trunc 34 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "orlop.name" .) | trunc 34 | trimAll "-." -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The name of the metrics Service, which takes less than others: no dot and no digit at its beginning, before Kubernetes 1.36. */}}
+{{- define "orlop.metricsService" -}}
+{{- regexReplaceAll "^([0-9])" (printf "%s-metrics" (include "orlop.fullname" .) | replace "." "-") "orlop-${1}" -}}
 {{- end -}}
 
 {{/* What finds the pods. It can never change: neither can a DaemonSet's selector. */}}
 {{- define "orlop.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "orlop.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "orlop.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "orlop.labels" -}}
