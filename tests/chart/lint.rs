@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use orlop::config::Config;
+use serde_json::{Value, json};
 
 use crate::helm::{Objects, chart, everything, helm, helm_on, refused, render, rendered};
 
@@ -106,9 +107,30 @@ fn what_a_claim_names_outlives_the_release() {
 #[test]
 fn what_cannot_be_is_refused_with_a_sentence() {
     let disk = |name: &str, disk: &str| json!({ "name": name, "device": disk });
+    let pool = |place: &str, more: &Value| {
+        let mut pool = json!({ "name": "a", place: "/dev/a" });
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "pools": [pool] })
+    };
     for (values, part) in [
         (json!({ "nodes": 1 }), "additional properties 'nodes' not allowed"),
-        (json!({ "pools": [] }), "minItems"),
+        (
+            json!({ "pools": [], "roles": { "scratch": { "enabled": false }, "config": { "enabled": false } } }),
+            "nothing for Orlop to do",
+        ),
+        (
+            pool("path", &json!({ "ratio": "lots" })),
+            "the ratio lots: write a number from 1 to 1000",
+        ),
+        (pool("path", &json!({ "ratio": 0 })), "the ratio 0: write"),
+        (
+            pool("path", &json!({ "lowWater": "2%" })),
+            "a reserve of 2%, which is not below its lowWater",
+        ),
+        (pool("device", &json!({ "ratio": 2 })), "\"a\" is thick, and ratio is for"),
+        (pool("path", &json!({ "provisioning": "thick" })), "it needs shared: accepted"),
+        (json!({ "metrics": { "host": "127.0.0.1" } }), "nobody reaches a pod but itself"),
+        (json!({ "metrics": { "port": 9808 } }), "that of the livenessprobe"),
         (json!({ "pools": [disk("fast", "sda")] }), "does not match pattern"),
         (json!({ "pools": [disk("fast", "/dev/*/sda")] }), "does not match pattern"),
         (json!({ "pools": [disk("a", "/dev/a"), disk("a", "/dev/b")] }), "give them nodeSelectors"),
@@ -134,5 +156,25 @@ fn what_cannot_be_is_refused_with_a_sentence() {
     ] {
         let said = refused(&values);
         assert!(said.contains(part), "{values}: {said}");
+    }
+}
+
+#[test]
+fn what_looks_like_that_but_can_be_is_taken() {
+    let with = |more: &Value| {
+        let mut pool = json!({ "name": "a", "path": "/srv/a" });
+        pool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "pools": [pool] })
+    };
+    for values in [
+        with(&json!({ "ratio": 1 })),
+        with(&json!({ "ratio": "1000" })),
+        with(&json!({ "ratio": 1.25, "lowWater": "3%" })),
+        with(&json!({ "provisioning": "thick", "shared": "accepted", "reserve": "10%" })),
+        json!({ "metrics": { "port": 9808 }, "registration": "builtin" }),
+        json!({ "metrics": { "port": 9808 }, "sidecars": { "livenessprobe": { "enabled": false } } }),
+    ] {
+        let objects = render(&values);
+        Config::parse(Path::new("x"), objects.config("orlop-node")).unwrap();
     }
 }

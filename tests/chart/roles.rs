@@ -109,6 +109,35 @@ fn a_directory_that_two_prefixes_give_is_mounted_once() {
 }
 
 #[test]
+fn a_node_can_have_inline_volumes_alone() {
+    let objects = render(&json!({ "pools": [] }));
+    assert_eq!(objects.names("DaemonSet"), ["orlop-node"]);
+    assert_eq!(objects.names("StorageClass"), Vec::<&str>::new());
+    assert!(config(&objects).pools.is_empty());
+}
+
+#[test]
+fn empty_dirs_lie_where_the_values_say() {
+    let mounts = |path: &str, pool: &str| {
+        let values = json!({
+            "roles": { "scratch": { "path": path } }, "pools": [{ "name": "a", "path": pool }],
+        });
+        let objects = render(&values);
+        let found = config(&objects).roles.scratch.path;
+        let pod = &objects.one("DaemonSet", "orlop-node")["spec"]["template"]["spec"];
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+        (found, mounts.iter().filter(|mount| mount["mountPath"] == path).count())
+    };
+    for path in ["/srv/scratch", "/srv/pool"] {
+        assert_eq!(mounts(path, "/srv/pool"), (Some(path.into()), 1));
+    }
+    assert_eq!(
+        mounts("/var/lib/orlop/btrfs", "/srv/pool"),
+        (Some("/var/lib/orlop/btrfs".into()), 0)
+    );
+}
+
+#[test]
 fn with_the_registration_built_in_the_sockets_are_where_kubelet_sees_them() {
     let objects = render(&json!({ "registration": "builtin" }));
     let scratch = config(&objects).roles.scratch.endpoint.unwrap();

@@ -70,6 +70,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- include "orlop.isOn" (list .Values.openshift.enabled "security.openshift.io/v1" .) -}}
 {{- end -}}
 
+{{/* Whether a livenessprobe is beside the driver of a node. */}}
+{{- define "orlop.isProbed" -}}
+{{- if and .Values.sidecars.livenessprobe.enabled (ne .Values.registration "builtin") -}}true{{- end -}}
+{{- end -}}
+
 {{/* What the driver is told by variables, so that its verbs know it, too: kubectl exec … -- orlop doctor. */}}
 {{- define "orlop.env" -}}
 - name: ORLOP_CONFIG
@@ -132,6 +137,7 @@ three versions older than the API server. Where a kubelet sends secrets, the dri
 
 {{/* What the configs of all processes begin with: all of them must say the same of what they can do. */}}
 {{- define "orlop.config" -}}
+{{- include "orlop.checkMetrics" . -}}
 {{- $config := dict "attach" "off" "cluster" dict -}}
 {{- with .Values.driver -}}
 {{- $_ := set $config "defaultSize" .defaultSize -}}

@@ -71,6 +71,9 @@ is a part of the other, is left out. A group without a pool runs the roles of in
     {{- $filled = append $filled (dict "name" $name "labels" $group.labels "without" $group.without "pools" $pools) -}}
   {{- end -}}
 {{- end -}}
+{{- if not $filled -}}
+  {{- fail "pools: there is none, and no role of inline volumes is on, so that there is nothing for Orlop to do" -}}
+{{- end -}}
 {{- toJson (dict "groups" $filled) -}}
 {{- end -}}
 
@@ -135,6 +138,7 @@ is a part of the other, is left out. A group without a pool runs the roles of in
       {{- fail (printf "pools: %q has neither device, file nor path, so it is the driver's own one for trying out, which takes no %s" $pool.name (keys $more | sortAlpha | first)) -}}
     {{- end -}}
   {{- else -}}
+    {{- include "orlop.checkPool" $pool -}}
     {{- $pools = append $pools (include "orlop.overlaid" (list (dict "kind" "image") (omit $pool "nodeSelector" "storageClasses")) | fromJson) -}}
   {{- end -}}
 {{- end -}}
@@ -200,17 +204,23 @@ WaitForFirstConsumer and once for Immediate.
 {{- include "orlop.overlaid" (list $config $pools) | fromJson | toYaml -}}
 {{- end -}}
 
-{{/* The directories of the host that a group's pools are in, as JSON: {directories: […]}. */}}
-{{- define "orlop.poolDirectories" -}}
+{{/* The directories of the host that a group's pools and its emptyDirs are in, as JSON: {directories: […]}: (list pools root). */}}
+{{- define "orlop.directories" -}}
+{{- $all := list -}}
+{{- range index . 0 -}}
+  {{- $all = append $all (default (ternary (dir (default "/" .file)) "" (not (empty .file))) .path) -}}
+{{- end -}}
+{{- with (index . 1).Values.roles.scratch -}}
+  {{- $all = append $all (ternary .path "" .enabled) -}}
+{{- end -}}
 {{- $directories := list -}}
-{{- range . -}}
-  {{- $directory := default (ternary (dir (default "/" .file)) "" (not (empty .file))) .path -}}
+{{- range $directory := uniq $all -}}
   {{- /* The driver's own directory is there anyway. */ -}}
   {{- if and $directory (not (hasPrefix "/var/lib/orlop/" (printf "%s/" $directory))) -}}
     {{- $directories = append $directories $directory -}}
   {{- end -}}
 {{- end -}}
-{{- toJson (dict "directories" (uniq $directories)) -}}
+{{- toJson (dict "directories" $directories) -}}
 {{- end -}}
 
 {{/* Whole Mi or Gi, in Mi. */}}
