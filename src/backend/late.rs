@@ -1,9 +1,11 @@
-//! A pool whose disk is not there: it is tried again until it is, and the other pools are served meanwhile.
+//! A pool whose disk is not there, or does not answer: it is tried again until it is, and the other pools are served
+//! meanwhile.
 //!
 //! What is asked of it until then is refused in words and leaves nothing behind. Lists go without its volumes: an
 //! orchestrator that is to hear of the others must not hear of none.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -35,10 +37,12 @@ pub struct Late {
 // === impl Late ===
 
 impl Late {
-    /// Returns the pool, which is not there for this reason, and opens it as soon as it can be opened.
+    /// Returns the pool, which is not there for this reason, and opens it as soon as it can be opened. If it is being
+    /// opened already, it is not opened a second time beside that.
     pub fn begin<F>(
         name: &str,
         why: &Error,
+        being_opened: Option<Pin<Box<F>>>,
         open: impl Fn() -> F + Send + Sync + 'static,
     ) -> Arc<Self>
     where
@@ -47,7 +51,7 @@ impl Late {
         let place = format!("pool {name}");
         let why = Mutex::new(reason(why));
         let late = Arc::new(Self { place, why, opened: OnceLock::new() });
-        tokio::spawn(wait(Arc::downgrade(&late), open));
+        tokio::spawn(wait(Arc::downgrade(&late), being_opened, open));
         late
     }
 
@@ -67,16 +71,20 @@ impl Late {
 }
 
 /// Tries again, as long as anybody has the pool.
-async fn wait<F>(late: Weak<Late>, open: impl Fn() -> F)
+async fn wait<F>(late: Weak<Late>, mut being_opened: Option<Pin<Box<F>>>, open: impl Fn() -> F)
 where
     F: Future<Output = Result<Arc<dyn Local>>> + Send,
 {
     loop {
-        tokio::time::sleep(AGAIN).await;
-        if late.strong_count() == 0 {
-            return;
-        }
-        let opened = open().await;
+        let opened = if let Some(opening) = being_opened.take() {
+            opening.await
+        } else {
+            tokio::time::sleep(AGAIN).await;
+            if late.strong_count() == 0 {
+                return;
+            }
+            open().await
+        };
         let Some(late) = late.upgrade() else { return };
         match opened {
             Ok(opened) => {

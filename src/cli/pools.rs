@@ -2,6 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use crate::backend::image::{self, ImagePool};
@@ -38,29 +42,40 @@ pub(super) async fn of_cluster(cluster: &Cluster) -> std::result::Result<Opened,
     Ok(Opened { pools: Registry::default(), host: Arc::new(Simulated::default()), all })
 }
 
-/// Opens all pools of the config. One whose disk is missing is waited for; every other one that cannot be opened is
-/// an error that names it.
+/// For how long a pool that is being opened may keep the others from being served. To replay the log of a large disk
+/// can take longer: then it is served when it is done.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens all pools of the config, side by side. One whose disk is missing or does not answer is waited for while the
+/// others are served; every other one that cannot be opened is an error that names it.
 pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<Opened, Failure> {
     if !config.is_simulated() {
         mend_devices().await;
     }
     let simulated = Simulated::default();
-    let mut pools = Vec::new();
-    for pool in &config.pools {
-        let name = pool.name.clone();
-        let opened: Result<Arc<dyn Local>> = match &pool.kind {
-            Kind::Memory { size } => Ok(Arc::new(Memory::new(&name, *size, simulated.clone()))),
-            Kind::Image(image) => open_image(settings(config, node, &name, image)).await,
-        };
-        let backend = opened.map_err(|error| {
-            Failure::failed(format!("cannot open pool {name}: {}", error.sentence()))
-        })?;
-        pools.push(LocalPool::new(&name, node.as_str(), backend));
-    }
+    let open = |pool| open_one(config, node, pool, &simulated);
+    let pools = try_join_all(config.pools.iter().map(open)).await?;
     let host: Arc<dyn Host> =
         if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
     let pools = Registry::new(pools);
     Ok(Opened { all: Arc::new(pools.clone()), pools, host })
+}
+
+async fn open_one(
+    config: &Config,
+    node: &NodeId,
+    pool: &config::Pool,
+    simulated: &Simulated,
+) -> std::result::Result<LocalPool, Failure> {
+    let name = &pool.name;
+    let opened: Result<Arc<dyn Local>> = match &pool.kind {
+        Kind::Memory { size } => Ok(Arc::new(Memory::new(name, *size, simulated.clone()))),
+        Kind::Image(image) => open_image(settings(config, node, name, image)).await,
+    };
+    let backend = opened.map_err(|error| {
+        Failure::failed(format!("cannot open pool {name}: {}", error.sentence()))
+    })?;
+    Ok(LocalPool::new(name, node.as_str(), backend))
 }
 
 /// Opens all pools of the config for a verb that writes, which is their one owner as long as it runs. To open a pool
@@ -87,18 +102,23 @@ async fn mend_devices() {
 }
 
 async fn open_image(settings: image::Settings) -> Result<Arc<dyn Local>> {
-    match ImagePool::open(settings.clone()).await {
-        Err(absent @ Error::Absent { .. }) => {
-            let why = absent.sentence();
-            tracing::error!(why, "the other pools are served, and this one when it is there");
-            let name = settings.name.clone();
-            Ok(Late::begin(&name, &absent, move || {
-                let settings = settings.clone();
-                async move { Ok(ImagePool::open(settings).await? as Arc<dyn Local>) }
-            }))
+    let name = settings.name.clone();
+    let open = move || {
+        let settings = settings.clone();
+        async move { Ok(ImagePool::open(settings).await? as Arc<dyn Local>) }
+    };
+    let mut opening = Box::pin(open());
+    let (absent, being_opened) = match timeout(PATIENCE, &mut opening).await {
+        Ok(Err(absent @ Error::Absent { .. })) => (absent, None),
+        Ok(opened) => return opened,
+        Err(_) => {
+            let why = format!("its disk has not answered for {} s", PATIENCE.as_secs());
+            (Error::Absent { place: format!("pool {name}"), why }, Some(opening))
         }
-        opened => Ok(opened?),
-    }
+    };
+    let why = absent.sentence();
+    tracing::error!(why, "the other pools are served, and this one when it is there");
+    Ok(Late::begin(&name, &absent, being_opened, open))
 }
 
 /// Returns what an image pool is told.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// As many system calls and programs can wait for the kernel at once; each hung mount holds one for good.
-const BLOCKING: usize = 64;
+/// As many system calls and programs can wait for the kernel at once. Each volume on a disk that hangs holds one for
+/// good, and those of the other disks must not wait for it. They are made when they are needed.
+const BLOCKING: usize = 512;
 
 /// Threads that wait for nothing end soon and give their stacks back.
 const IDLE: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::volume::{At, Here};
-use crate::backend::{Device, Enforcer, Registry};
+use crate::backend::{Device, Enforcer, LocalPool, Registry};
 use crate::error::Result;
 use crate::host::{Enforcement, Host};
 use crate::locks::Locks;
@@ -62,7 +62,10 @@ impl Limiter {
     /// an earlier driver has left in use.
     pub fn start(pools: Registry, host: Arc<dyn Host>, locks: Locks) -> Arc<Self> {
         let limiter = Arc::new(Self { pools, host, locks, watched: Mutex::default() });
-        tokio::spawn(look_after(Arc::downgrade(&limiter)));
+        // Each pool by itself: the disk of one may hang.
+        for pool in limiter.pools.iter() {
+            tokio::spawn(look_after(Arc::downgrade(&limiter), pool.clone()));
+        }
         limiter
     }
 
@@ -164,22 +167,23 @@ impl Limiter {
         }
     }
 
-    /// Looks at everything that is due.
-    async fn look(&self) {
+    /// Looks at everything in the pool that is due, and at what no pool keeps any more.
+    async fn look(&self, pool: &LocalPool) {
         let due: Vec<_> = {
             let all = self.watched();
             all.iter().filter(|(_, one)| one.is_due()).map(|(id, _)| id.clone()).collect()
         };
         for id in due {
-            self.look_at(&id).await;
+            if self.pools.keeper(&id).await.is_none_or(|keeper| keeper.name == pool.name) {
+                self.look_at(&id).await;
+            }
         }
     }
 
-    /// Finds the volumes that an earlier driver has left in use.
-    async fn find(&self) -> Result<()> {
-        let volumes = self.pools.volumes(None, usize::MAX).await?;
-        let volumes = volumes.into_iter().map(|(_, volume)| volume);
-        let limited = volumes.filter(|volume| !volume.limits.is_none());
+    /// Finds the volumes of the pool that an earlier driver has left in use.
+    async fn find(&self, pool: &LocalPool) -> Result<()> {
+        let volumes = pool.backend.list(None, usize::MAX).await?;
+        let limited = volumes.into_iter().filter(|volume| !volume.limits.is_none());
         let state = State::Failed("not looked at yet".to_owned());
         let now = Instant::now();
         let watched = Watched { since: now, looked_at: now, state };
@@ -205,18 +209,19 @@ impl Enforcer for Limiter {
     }
 }
 
-/// Looks after the volumes until the limiter is gone.
-async fn look_after(limiter: Weak<Limiter>) {
-    match limiter.upgrade().map(|limiter| async move { limiter.find().await }) {
-        Some(found) => {
-            if let Err(why) = found.await {
-                tracing::warn!(why = why.sentence(), "not all volumes with limits were found");
-            }
-        }
-        None => return,
+/// Looks after the volumes of the pool until the limiter is gone.
+async fn look_after(limiter: Weak<Limiter>, pool: LocalPool) {
+    let Some(found) = limiter.upgrade() else { return };
+    if let Err(why) = found.find(&pool).await {
+        tracing::warn!(
+            pool = &*pool.name,
+            why = why.sentence(),
+            "not all volumes with limits were found"
+        );
     }
+    drop(found);
     while let Some(limiter) = limiter.upgrade() {
-        limiter.look().await;
+        limiter.look(&pool).await;
         drop(limiter);
         tokio::time::sleep(OFTEN).await;
     }

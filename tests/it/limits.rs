@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orlop::backend::faulty::{Faulty, When};
 use orlop::backend::memory::Memory;
 use orlop::backend::{Backend, Local, LocalPool, Registry};
 use orlop::csi::v1;
@@ -193,7 +194,7 @@ async fn the_node_holds_them_from_publish_to_unpublish_and_changes_them_at_once(
     assert_eq!(rig.held(&id).await, Limits::NONE);
 }
 
-/// > Limits survive the driver: the next one sets them again.
+/// > Limits survive the driver: the next one sets them again, also when another pool does not answer.
 #[tokio::test]
 async fn a_new_driver_sets_them_again() {
     let mut rig = Rig::new().await;
@@ -202,14 +203,20 @@ async fn a_new_driver_sets_them_again() {
     let device = rig.pool.attached(&id.parse().unwrap()).await.unwrap().unwrap();
     orlop::host::Host::unlimit(&rig.host, device.number, "/".as_ref()).await.unwrap();
     assert_eq!(rig.held(&id).await, Limits::NONE);
-    let backend: Arc<dyn Local> = rig.pool.clone();
-    let pool = LocalPool::new("default", NODE, backend);
+    let served: Arc<dyn Local> = rig.pool.clone();
+    let silent = Arc::new(Memory::new("silent", Bytes::gib(1), rig.host.clone()));
+    let silent = Arc::new(Faulty::new(silent, 1, When::Never));
+    let pools = vec![
+        LocalPool::new("default", NODE, served),
+        LocalPool::new("silent", NODE, Arc::clone(&silent) as Arc<dyn Local>),
+    ];
     let host = Arc::new(rig.host.clone());
-    let limiter = Limiter::start(Registry::new(vec![pool]), host, Locks::default());
+    let limiter = Limiter::start(Registry::new(pools), host, Locks::default());
     let began = Instant::now();
     while rig.held(&id).await != reads(500) {
         assert!(began.elapsed() < Duration::from_secs(30), "the limits are not set again");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(limiter.unenforced(&id.parse().unwrap()), None);
+    assert!(silent.has_failed(), "the other pool was not asked");
 }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use orlop::csi::v1;
 use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::csi::v1::node_client::NodeClient;
-use orlop::sys::mount;
+use orlop::sys::{loopdev, mount};
 use tonic::Code;
 
 use crate::driver::{connect, text};
+use crate::hung;
 use crate::process::Process;
 use crate::requests::{create, delete, snapshot, stage, unstage};
 use crate::rig::Ground;
-use crate::support::{Image, block_on, in_mount_namespace};
+use crate::support::{Image, Mounted, WRITABLE, block_on, in_mount_namespace, new_dir};
 
 fn in_pool(name: &str, pool: &str) -> v1::CreateVolumeRequest {
     let parameters = [("pool".to_owned(), pool.to_owned())].into();
@@ -96,6 +97,57 @@ fn the_others_are_served_until_a_missing_disk_is_there_again() {
     });
     assert!(driver.stop().success());
     mount::unmount(&at("state/mounts/lost")).unwrap();
+}
+
+/// > A pool whose disk does not answer at the start keeps no other pool from being served, and is served when the disk
+/// > answers.
+#[test]
+fn the_others_are_served_while_a_disk_does_not_answer() {
+    in_mount_namespace();
+    let room = tempfile::tempdir().unwrap();
+    let ground = Ground::new();
+    let image = Image::formatted(room.path(), "pool.img", 1 << 30, "xfs");
+    let disk = hung::Disk::of(image.path(), &new_dir(room.path(), "fuse"));
+    let device = loopdev::attach(&disk.path(), WRITABLE).unwrap();
+    let hung = new_dir(room.path(), "pool");
+    let mounted = Mounted::filesystem("xfs", &device.device.path, &hung);
+    let kept = ground.path().join("pool");
+    let config = format!(
+        "pools:\n- {{name: hung, kind: image, path: {}}}\n- {{name: kept, kind: image, path: {}}}\n",
+        hung.display(),
+        kept.display()
+    );
+    disk.gate.shut();
+    let driver = Process::start(room.path(), &config, &[]);
+    block_on(async {
+        let mut controller = ControllerClient::new(connect(driver.socket.clone()).await);
+        let refused = controller.create_volume(in_pool("new", "hung")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+        assert!(refused.message().contains("has not answered for"), "{refused:?}");
+        let mut ids = Vec::new();
+        let made = controller.create_volume(in_pool("served", "kept")).await.unwrap();
+        ids.push(made.into_inner().volume.unwrap().volume_id);
+
+        disk.gate.open();
+        let began = Instant::now();
+        let made = loop {
+            match controller.create_volume(in_pool("new", "hung")).await {
+                Ok(made) => break made,
+                Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}"),
+            }
+            assert!(began.elapsed() < Duration::from_secs(20));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        ids.push(made.into_inner().volume.unwrap().volume_id);
+        for id in ids {
+            controller.delete_volume(delete(&id)).await.unwrap();
+        }
+    });
+    assert!(driver.stop().success());
+    drop(mounted);
+    loopdev::detach(&device.device).unwrap();
+    drop(device);
+    drop(disk);
 }
 
 /// A blank disk in the place of the pool's, or nothing where its file was, is not a new pool.

@@ -3,7 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::num::NonZeroU64;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -16,12 +17,14 @@ use orlop::csi::v1::VolumeHealthErrorType as Status;
 use orlop::csi::v1::controller_client::ControllerClient;
 use orlop::csi::v1::node_client::NodeClient;
 use orlop::csi::v1::volume_capability::access_mode::Mode;
+use orlop::sys::cgroup::{Group, IoMax};
 use orlop::sys::reflink::allocate;
-use orlop::sys::statvfs;
+use orlop::sys::{DeviceNumber, statvfs};
 use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::driver::{connect, text};
+use crate::pod::{Fio, Pod};
 use crate::process::Process;
 use crate::requests::{self, at_least, create, delete, publish, stage, unpublish, unstage};
 use crate::rig::{Ground, loops_below};
@@ -191,6 +194,30 @@ fn check(file: &Path, pieces: u64) {
         file.read_exact_at(&mut found, number * PIECE as u64).unwrap();
         assert!(found == piece(number), "piece {number} of {pieces} is not what was written");
     }
+}
+
+/// Has a pod write 64 MiB at once, of which the kernel lets through half a one in a second: who freezes the volume
+/// meanwhile waits for all of it. Returns the way to let it all through, and the writer.
+async fn write_for_two_minutes(pod: &Pod, file: &Path) -> (impl FnOnce() + use<>, Fio) {
+    let device = DeviceNumber::from(fs::metadata(file.parent().unwrap()).unwrap().dev());
+    let limit = move |groups: &[Group], limits| {
+        for group in groups {
+            group.limit(device, limits).unwrap();
+        }
+    };
+    let groups = pod.groups();
+    limit(&groups, IoMax { write_bytes: NonZeroU64::new(MIB / 2), ..IoMax::default() });
+    let once = ["--rw=write", "--bs=64M", "--size=64M", "--ioengine=psync", "--fallocate=none"];
+    let written = || {
+        let counted = fs::read_to_string(format!("/sys/dev/block/{device}/stat")).unwrap();
+        counted.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap() * 512
+    };
+    let before = written();
+    let fio = pod.fio("app", file, &once);
+    while written() < before + MIB {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (move || limit(&groups, IoMax::default()), fio)
 }
 
 fn free(pool: &Path) -> u64 {
@@ -432,4 +459,46 @@ fn a_start_that_is_told_to_fail_lets_what_was_paused_go_on() {
         driver.controller.delete_volume(delete(&id)).await.unwrap();
         assert!(driver.process.stop().success());
     });
+}
+
+/// > A volume that cannot be frozen at once keeps no other one waiting.
+#[test]
+fn a_write_that_takes_minutes_keeps_no_other_volume_waiting() {
+    in_mount_namespace();
+    let ground = Ground::new();
+    let (room, pool) = (ground.path(), ground.path().join("pool"));
+    let pod = Pod::start();
+    block_on(async {
+        let mut driver = Driver::start(room, CONFIG).await;
+        let (slow, slow_target) = driver.publish(room, "slow", "xfs").await;
+        let (quick, quick_target) = driver.publish(room, "quick", "xfs").await;
+        let safety = [Safety(slow_target.clone()), Safety(quick_target.clone())];
+        let began = Instant::now();
+        let (let_through, fio) = write_for_two_minutes(&pod, &slow_target.join("data")).await;
+        let filler = fill(&pool, RESERVE + 160 * MIB);
+        let writer = Writer::start(&quick_target.join("cached"), false);
+
+        driver.until(&quick, &paused()).await;
+        stands_still([&writer]).await;
+        let before = [writer.pieces()];
+        empty(&filler);
+        driver.until(&quick, &[]).await;
+        go_on([&writer], before, "there is room again").await;
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(90), "the write of the other was waited for: {took:?}");
+
+        // It is not left frozen by who has come too late for the pause.
+        let_through();
+        drop(fio);
+        driver.until(&slow, &[]).await;
+        File::create(slow_target.join("more")).unwrap().write_all(&piece(7)).unwrap();
+        writer.stop();
+        drop(safety);
+        for (name, id) in [("slow", slow), ("quick", quick)] {
+            driver.unpublish(room, name, &id).await;
+            driver.controller.delete_volume(delete(&id)).await.unwrap();
+        }
+        assert!(driver.process.stop().success());
+    });
+    assert_eq!(loops_below(&pool), Vec::<String>::new());
 }

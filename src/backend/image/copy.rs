@@ -20,6 +20,7 @@ mod together;
 pub use cut::Wish;
 pub use error::Error;
 pub use finish::{Pending, finish, prove};
+pub use frozen::lift;
 pub use hidden::thaw_hidden;
 pub use marker::{NAME as MARKER, thaw_marked};
 pub use together::{cut, cut_together};

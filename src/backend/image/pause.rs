@@ -39,6 +39,8 @@ pub(super) struct Pausing {
 struct State {
     /// Whether the pool has no room, and every mounted volume is to be paused.
     full: bool,
+    /// How many volumes are being frozen: they still write out what was dirty of them.
+    stopping: usize,
     /// What is frozen.
     paused: BTreeSet<VolumeId>,
     /// What must not be frozen now, and for how many.
@@ -55,9 +57,10 @@ struct Running {
 }
 
 /// The right to freeze or thaw one volume.
-struct Turn<'a> {
-    id: &'a VolumeId,
-    pausing: &'a Pausing,
+#[derive(Debug)]
+struct Turn {
+    id: VolumeId,
+    pausing: Arc<Pausing>,
 }
 
 // === impl Pausing ===
@@ -111,7 +114,7 @@ impl Pausing {
     }
 
     /// What cannot be thawed keeps its marker, and is said aloud: the pool can be used all the same.
-    fn take_over(&self, marked: Vec<VolumeId>) -> Result<()> {
+    fn take_over(self: &Arc<Self>, marked: Vec<VolumeId>) -> Result<()> {
         if self.settings.pauses() && !watch::has_room(&self.settings, self.located.space()?) {
             let mut state = self.lock();
             state.full = true;
@@ -128,13 +131,19 @@ impl Pausing {
     }
 
     /// Waits until nobody else freezes or thaws the volume.
-    fn turn<'a>(&'a self, id: &'a VolumeId) -> Turn<'a> {
+    fn turn(self: &Arc<Self>, id: &VolumeId) -> Turn {
         let state = self.lock();
         let is_busy = |state: &mut State| state.busy.contains(id);
         let mut state =
             self.done.wait_while(state, is_busy).unwrap_or_else(PoisonError::into_inner);
         state.busy.insert(id.clone());
-        Turn { id, pausing: self }
+        Turn { id: id.clone(), pausing: Arc::clone(self) }
+    }
+
+    /// Returns nothing while somebody else freezes or thaws the volume.
+    fn turn_now(self: &Arc<Self>, id: &VolumeId) -> Option<Turn> {
+        let is_free = self.lock().busy.insert(id.clone());
+        is_free.then(|| Turn { id: id.clone(), pausing: Arc::clone(self) })
     }
 
     /// The state is whole between any two of its operations, so a panic elsewhere does not spoil it.
@@ -161,9 +170,9 @@ impl Drop for Running {
 
 // === impl Turn ===
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.pausing.lock().busy.remove(self.id);
+        self.pausing.lock().busy.remove(&self.id);
         self.pausing.done.notify_all();
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn settle_volume<'a>(
 
 /// Lifts the device's limits: what is in flight has to be written before anything is still, and one large write
 /// under a small limit would take longer than writers may be held up. It is no error if that fails; the copy may be.
-pub(super) fn lift(device: DeviceNumber) -> Option<Lifted> {
+pub fn lift(device: DeviceNumber) -> Option<Lifted> {
     let lifted = cgroup::lift(device);
     lifted.inspect_err(|failure| tracing::warn!(cause = %failure.source, "{failure}")).ok()
 }

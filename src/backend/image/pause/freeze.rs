@@ -4,12 +4,14 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use super::{Pausing, Turn};
+use crate::backend::image::copy::lift;
 use crate::backend::image::copying::hold_patiently;
 use crate::backend::image::error::Result;
 use crate::backend::image::inspect::loops;
@@ -19,6 +21,7 @@ use crate::backend::image::scan;
 use crate::backend::image::store::{look, open_image};
 use crate::backend::image::uses::{self, Use};
 use crate::fault;
+use crate::sys::DeviceNumber;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::freeze::{self, FrozenForLong};
 use crate::sys::loopdev::{self, Backing, LoopDevice};
@@ -29,31 +32,55 @@ use crate::volume::{Content, VolumeId};
 /// What is in the marker while the volume is frozen.
 const WORD: &[u8] = b"paused\n";
 
-/// A volume that was frozen just now. Nobody else freezes or thaws it before that is confirmed or taken back.
-#[must_use = "a volume that is neither confirmed nor released stays frozen"]
-pub(super) struct Stopped<'a> {
-    turn: Turn<'a>,
+/// How long the other volumes wait for one whose disk is slow, or whose writers do not come to an end: a kernel that
+/// has a write half done freezes behind it.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// A volume that is mounted for writing.
+pub(super) struct Mounted {
+    id: VolumeId,
+    /// A mount to freeze it through.
+    mount: Mount,
+    /// What its limits are set for.
+    device: DeviceNumber,
+}
+
+/// A volume that was frozen just now. Nobody else freezes or thaws it before this is dropped: then it is paused if
+/// its pool is full, and goes on otherwise.
+#[derive(Debug)]
+#[must_use = "what becomes of the volume is decided when this is dropped"]
+pub(super) struct Stopped {
+    turn: Turn,
     marker: File,
     /// Nothing when an earlier driver has frozen it.
     frozen: Option<FrozenForLong>,
 }
 
+/// The time in which a volume is being frozen.
+struct Stopping<'a>(&'a Pausing);
+
 impl Pausing {
-    /// Freezes every volume that is mounted and may be. One that cannot be frozen now is tried again.
-    pub(super) fn stop_all<'a>(&'a self, mounted: &'a [(VolumeId, Mount)]) -> Vec<Stopped<'a>> {
+    /// Freezes the volumes, and returns those that are frozen before the others would have to wait for the rest. One
+    /// that comes later decides for itself. One that cannot be frozen now is tried again.
+    pub(super) fn stop_all(self: &Arc<Self>, mounted: Vec<Mounted>) -> Vec<Stopped> {
+        let (done, stopped) = mpsc::channel();
         // Side by side: each freeze waits for its volume's disk.
-        let stop = |(id, mount): &'a (VolumeId, Mount)| {
-            self.stop_one(id, mount).unwrap_or_else(|error| {
-                let why = crate::error::Error::from(error).sentence();
-                tracing::warn!(volume = %id, why, "the pool is full, and this volume is not paused");
-                None
-            })
-        };
-        thread::scope(|scope| {
-            let threads: Vec<_> =
-                mounted.iter().map(|one| scope.spawn(move || stop(one))).collect();
-            threads.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect()
-        })
+        for one in mounted {
+            let (this, done) = (Arc::clone(self), done.clone());
+            let stop = move || match this.stop_one(&one) {
+                // When nobody waits any more, it comes back, and is dropped.
+                Ok(stopped) => drop(stopped.map(|stopped| done.send(stopped))),
+                Err(error) => {
+                    let why = crate::error::Error::from(error).sentence();
+                    tracing::warn!(volume = %one.id, why, "the pool is full, and this volume is not paused");
+                }
+            };
+            on_a_thread("stopping", stop);
+        }
+        drop(done);
+        let end = Instant::now() + TOGETHER;
+        let left = || end.saturating_duration_since(Instant::now());
+        std::iter::from_fn(|| stopped.recv_timeout(left()).ok()).collect()
     }
 
     /// Lets every paused volume go on, and does not wait for that: the first ones may be writing already.
@@ -66,15 +93,13 @@ impl Pausing {
                     tracing::warn!(volume = %id, why, "it is paused, and cannot be thawed yet");
                 }
             };
-            let started = thread::Builder::new().name("resuming".to_owned()).spawn(resume);
-            if let Err(error) = started {
-                tracing::error!(%error, "no thread could be started");
-            }
+            on_a_thread("resuming", resume);
         }
     }
 
-    fn stop_one<'a>(&'a self, id: &'a VolumeId, mount: &Mount) -> Result<Option<Stopped<'a>>> {
-        let turn = self.turn(id);
+    fn stop_one(self: &Arc<Self>, one: &Mounted) -> Result<Option<Stopped>> {
+        let Mounted { id, mount, .. } = one;
+        let Some(turn) = self.turn_now(id) else { return Ok(None) };
         let is_ours = {
             let state = self.lock();
             if state.running.contains_key(id) {
@@ -82,9 +107,11 @@ impl Pausing {
             }
             state.paused.contains(id)
         };
-        let dir = self.store.parent::<VolumeId>().open_dir(id.to_string())?;
-        let marker = self.mark(&dir)?;
+        let volumes = self.store.parent::<VolumeId>();
+        let marker = self.mark(&volumes.open_dir(id.to_string())?)?;
         fault::point("pause: marked");
+        let stopping = Stopping::begin(self);
+        let _lifted = is_limited(volumes, id)?.then(|| lift(one.device));
         let frozen = match freeze::freeze_for_long(mount) {
             Ok(frozen) => Some(frozen),
             Err(failure) if failure.errno() == Some(Errno::BUSY) && is_ours => None,
@@ -92,6 +119,7 @@ impl Pausing {
             Err(failure) if failure.errno() == Some(Errno::BUSY) => return Ok(None),
             Err(failure) => return Err(failure.into()),
         };
+        drop(stopping);
         fault::point("pause: frozen");
         Ok(Some(Stopped { turn, marker, frozen }))
     }
@@ -109,7 +137,7 @@ impl Pausing {
     }
 
     /// Thaws the volume if it is marked, and forgets about it. A copy that is being taken of it is waited for.
-    pub(super) fn resume(&self, id: &VolumeId) -> Result<()> {
+    pub(super) fn resume(self: &Arc<Self>, id: &VolumeId) -> Result<()> {
         let _turn = self.turn(id);
         let volumes = self.store.parent::<VolumeId>();
         let is_marked = match volumes.open_dir(id.to_string()) {
@@ -127,9 +155,9 @@ impl Pausing {
         Ok(())
     }
 
-    /// Returns the volumes that are mounted for writing, each with a mount to freeze it through. Those that only the
-    /// driver has mounted, to finish a copy, are left alone.
-    pub(super) fn mounted(&self) -> Result<Vec<(VolumeId, Mount)>> {
+    /// Returns the volumes that are mounted for writing. Those that only the driver has mounted, to finish a copy,
+    /// are left alone.
+    pub(super) fn mounted(&self) -> Result<Vec<Mounted>> {
         let (volumes, table) = (self.store.parent::<VolumeId>(), MountTable::read()?);
         let mut all = Vec::new();
         for (device, shown) in loops::attached()? {
@@ -144,32 +172,74 @@ impl Pausing {
                     && !mount.at.starts_with(&self.settings.mount_dir)
             });
             let mut mounts = mounts.filter(|mount| freeze::is_in_sight(mount));
-            all.extend(mounts.next().map(|mount| (id, mount.clone())));
+            let (mount, device) = (mounts.next().cloned(), device.number);
+            all.extend(mount.map(|mount| Mounted { id, mount, device }));
         }
         Ok(all)
     }
 }
 
+// === impl Stopping ===
+
+impl<'a> Stopping<'a> {
+    fn begin(pausing: &'a Pausing) -> Self {
+        pausing.lock().stopping += 1;
+        Self(pausing)
+    }
+}
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.lock().stopping -= 1;
+    }
+}
+
 // === impl Stopped ===
 
-impl Stopped<'_> {
-    /// Leaves the volume frozen, and says so where copies and health look for it.
-    pub(super) fn confirm(self) {
-        let id = self.turn.id;
-        let noted = self.marker.write_all_at(WORD, 0);
-        if let Err(error) = noted {
+impl Stopped {
+    /// Says that it is frozen where copies look for it.
+    fn note(&self) {
+        if let Err(error) = self.marker.write_all_at(WORD, 0) {
+            let id = &self.turn.id;
             tracing::warn!(volume = %id, %error, "that it is paused cannot be noted");
         }
-        self.turn.pausing.lock().paused.insert(id.clone());
     }
 
     /// Lets the volume go on at once. Its marker stays for the next time: empty, it says nothing.
-    pub(super) fn release(self) {
-        let thawed = self.frozen.map(FrozenForLong::thaw).transpose();
+    fn release(&mut self) {
+        let thawed = self.frozen.take().map(FrozenForLong::thaw).transpose();
         if let Err(failure) = thawed {
-            tracing::error!(volume = %self.turn.id, cause = %failure.source, "{failure}");
-            self.turn.pausing.lock().paused.insert(self.turn.id.clone());
+            let id = &self.turn.id;
+            tracing::error!(volume = %id, cause = %failure.source, "{failure}");
+            self.turn.pausing.lock().paused.insert(id.clone());
         }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let is_full = {
+            let mut state = self.turn.pausing.lock();
+            // In one step: whoever finds room lets all go on that are paused, and waits for the turn of each.
+            if state.full {
+                state.paused.insert(self.turn.id.clone());
+            }
+            state.full
+        };
+        if is_full { self.note() } else { self.release() }
+    }
+}
+
+/// Says whether the volume has limits, by its record. One that cannot be read says nothing.
+fn is_limited(volumes: &Dir, id: &VolumeId) -> Result<bool> {
+    let entry = scan::entry::<VolumeRecord>(volumes, id)?;
+    let record = entry.and_then(|entry| entry.record.ok());
+    Ok(record.is_some_and(|record| !record.volume.limits.is_none()))
+}
+
+fn on_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::error!(%error, "no thread could be started");
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::Pausing;
 use super::dirty::Dirty;
-use super::freeze::Stopped;
 use crate::backend::image::error::Result;
 use crate::backend::image::ledger::Space;
 use crate::backend::image::settings::Settings;
@@ -124,25 +123,21 @@ impl Pausing {
 
     /// Stops the writers, and lets them go on at once when it shows that there is room: what was dirty was others',
     /// or has found its place.
-    fn stop(&self, sight: &mut Sight, reserve: Bytes, left: Bytes) -> Result<Duration> {
+    fn stop(self: &Arc<Self>, sight: &mut Sight, reserve: Bytes, left: Bytes) -> Result<Duration> {
         let begin = Instant::now();
-        let mounted = self.mounted()?;
-        let stopped = self.stop_all(&mounted);
-        let took = begin.elapsed();
-        sight.dirty.none_is_ours()?;
-        sight.left = None;
-        let space = self.located.space()?;
+        let stopped = self.stop_all(self.mounted()?);
+        let (volumes, took) = (stopped.len(), begin.elapsed());
+        let space = self.after_a_stop(sight, self.located.space()?)?;
         if has_room(&self.settings, space) {
             thread::scope(|scope| {
                 for one in stopped {
-                    scope.spawn(|| one.release());
+                    scope.spawn(|| drop(one));
                 }
             });
             return Ok(SOONEST);
         }
         self.lock().full = true;
-        let volumes = stopped.len();
-        stopped.into_iter().for_each(Stopped::confirm);
+        drop(stopped);
         tracing::warn!(
             pool = self.settings.name, %left, free = %space.free, %reserve, volumes, ?took,
             "the thin pool is full: its mounted volumes are paused until there is room"
@@ -151,18 +146,27 @@ impl Pausing {
     }
 
     fn look_while_full(self: &Arc<Self>, space: Space, sight: &mut Sight) -> Result<Duration> {
+        let space = self.after_a_stop(sight, space)?;
         if !has_room(&self.settings, space) {
             // What was kept from it, or was mounted at that moment.
-            let mounted = self.mounted()?;
-            self.stop_all(&mounted).into_iter().for_each(Stopped::confirm);
+            drop(self.stop_all(self.mounted()?));
             return Ok(WHILE_FULL);
         }
-        sight.dirty.none_is_ours()?;
-        sight.left = None;
         self.lock().full = false;
         self.resume_all();
         tracing::info!(pool = self.settings.name, free = %space.free, "the thin pool has room again: its volumes go on");
         Ok(SOONEST)
+    }
+
+    /// Returns the space that is left when all volumes are frozen. What one that is not frozen yet still has to write
+    /// is taken from it, and nobody knows how much of what is dirty that is.
+    fn after_a_stop(&self, sight: &mut Sight, space: Space) -> Result<Space> {
+        sight.left = None;
+        if self.lock().stopping > 0 {
+            return Ok(Space { free: space.free.less(sight.dirty.ask()?), ..space });
+        }
+        sight.dirty.none_is_ours()?;
+        Ok(space)
     }
 }
 
