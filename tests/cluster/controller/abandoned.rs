@@ -68,6 +68,8 @@ impl Left {
     }
 }
 
+/// > What was deleted while its node was away goes when the node is gone from the cluster; what nobody has deleted
+/// > stays.
 #[test]
 fn what_was_deleted_while_its_node_was_away_goes_with_the_node() {
     rig::shared(async |rig| {
