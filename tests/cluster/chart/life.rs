@@ -91,9 +91,22 @@ fn what_a_cluster_gets_later_comes_with_the_next_upgrade() {
 }
 
 #[test]
+fn an_upgrade_brings_definitions_back_that_were_deleted() {
+    rig::alone(async |rig| {
+        rig.helm_install("orlop", &chart(), &json!({}), &[]).unwrap();
+        volume(&rig).await;
+        rig.kubectl(["delete", "crd", "volumes.orlop.dev", "pools.orlop.dev"]);
+        rig.helm_install("orlop", &chart(), &json!({}), &[]).unwrap();
+        assert_eq!(names(&rig, "crd").len(), 4);
+        volume(&rig).await;
+    });
+}
+
+#[test]
 fn what_is_uninstalled_leaves_everything_that_data_needs_and_comes_back() {
     rig::alone(async |rig| {
-        let values = json!({});
+        let silver = json!({ "name": "silver", "parameters": { "readIOPS": "2k" } });
+        let values = json!({ "volumeAttributesClasses": [silver] });
         rig.helm_install("orlop", &chart(), &values, &[]).unwrap();
         volume(&rig).await;
         for (release, options) in [("orlop", &[][..]), ("deck", &["--take-ownership"])] {
@@ -101,6 +114,7 @@ fn what_is_uninstalled_leaves_everything_that_data_needs_and_comes_back() {
             rig.helm_uninstall(release_before);
             assert_eq!(names(&rig, "crd").len(), 4);
             assert_eq!(names(&rig, "csidriver"), ["csi.orlop.dev"]);
+            assert_eq!(names(&rig, "volumeattributesclasses"), ["silver"]);
             assert_eq!(names(&rig, "volumes.orlop.dev"), [VOLUME]);
             assert_eq!(names(&rig, "daemonsets"), Vec::<String>::new());
             assert_eq!(
@@ -116,6 +130,12 @@ fn what_is_uninstalled_leaves_everything_that_data_needs_and_comes_back() {
             assert_eq!(names(&rig, "daemonsets").len(), 1);
         }
         assert_eq!(names(&rig, "daemonsets"), ["deck-orlop-node"]);
+        // Claims name these: under the old name they are what they were.
+        rig.helm_uninstall("deck");
+        let named = json!({ "fullnameOverride": "orlop" });
+        rig.helm_install("other", &chart(), &named, &["--take-ownership"]).unwrap();
+        let classes = ["orlop-default", "orlop-default-immediate"];
+        assert_eq!(names(&rig, "storageclasses"), classes);
     });
 }
 
