@@ -23,6 +23,7 @@ mod expand;
 mod export;
 mod figures;
 mod finish;
+mod format;
 mod group;
 mod health;
 mod holders;

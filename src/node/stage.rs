@@ -162,8 +162,10 @@ pub(super) async fn unmount(
         Some(image) => image.iter().any(|part| names(part, id)),
         None => place.is_node,
     };
+    if is_rest {
+        return settings.host.unmount(at).await;
+    }
     match &known.device {
-        _ if is_rest => settings.host.unmount(at).await,
         Ok(_) => Err(foreign(id, place)),
         Err(why) => {
             Err(Error::internal(format!("tell whose mount {} is", at.display()), why.sentence()))

@@ -10,13 +10,10 @@ use super::error::Result;
 use super::layout;
 use super::record::VolumeRecord;
 use super::settings::Provisioning;
-use super::store::{Store, is_file, look};
+use super::store::{Store, allocated, is_file, look};
 use crate::backend::{PoolFigures, VolumeFigures};
 use crate::sys::{blocking, statvfs};
 use crate::volume::{Bytes, VolumeId};
-
-/// What `st_blocks` counts in, whatever the file system's own blocks are.
-const BLOCK: u64 = 512;
 
 impl ImagePool {
     /// Returns the figures of the pool, and those of at most `most` volumes.
@@ -54,7 +51,7 @@ impl ImagePool {
 fn figures(store: &Store, record: VolumeRecord) -> VolumeFigures {
     let volume = record.volume;
     // What was deleted a moment ago, or is damaged, is not this call's business.
-    let used = allocated(store, &volume.id).ok().flatten();
+    let used = allocated_of(store, &volume.id).ok().flatten();
     VolumeFigures {
         id: volume.id,
         name: volume.name,
@@ -66,8 +63,8 @@ fn figures(store: &Store, record: VolumeRecord) -> VolumeFigures {
 }
 
 /// Returns what the file system has given to the image, or nothing when there is no image.
-fn allocated(store: &Store, id: &VolumeId) -> Result<Option<Bytes>> {
+fn allocated_of(store: &Store, id: &VolumeId) -> Result<Option<Bytes>> {
     let dir = store.parent::<VolumeId>().open_dir(id.as_str())?;
     let stat = look(&dir, layout::IMAGE)?.filter(is_file);
-    Ok(stat.map(|stat| Bytes(stat.st_blocks.unsigned_abs().saturating_mul(BLOCK))))
+    Ok(stat.as_ref().map(allocated))
 }

@@ -7,15 +7,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{Error, Result};
+use super::format::{self, FORMAT, Unread};
 use super::layout;
 use super::record;
 use super::settings::Settings;
 use super::store::{is_file, look};
 use crate::sys::Failure;
 use crate::sys::beneath::Dir;
-
-/// The format that this version writes, and the newest that it reads.
-const FORMAT: u32 = 1;
 
 /// What a pool says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +23,6 @@ pub(super) struct Identity {
     pub(super) name: String,
     pub(super) uuid: Uuid,
     pub(super) node: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    format_version: u32,
 }
 
 // === impl Identity ===
@@ -48,16 +40,8 @@ impl Identity {
 
     /// Reads the identity of the pool in the directory, or returns nothing when there is none yet.
     pub(super) fn read(root: &Dir) -> Result<Option<Self>> {
-        let Some(stat) = look(root, layout::POOL)? else { return Ok(None) };
-        let file = root.path_of(layout::POOL);
-        if !is_file(&stat) || stat.st_size.unsigned_abs() > record::MOST_BYTES {
-            return Err(Error::unfit(format!(
-                "{} is not the description of a pool",
-                file.display()
-            )));
-        }
-        let text = root.read(layout::POOL)?;
-        parse(&text).map(Some).map_err(|why| Error::unfit(format!("{} {why}", file.display())))
+        let Some(text) = text(root)? else { return Ok(None) };
+        parse(&text).map(Some).map_err(|unread| refused(root, &unread))
     }
 
     /// Writes the identity.
@@ -93,17 +77,35 @@ impl Identity {
     }
 }
 
-fn parse(text: &[u8]) -> std::result::Result<Identity, String> {
-    let broken = |mistake: serde_json::Error| {
-        format!("cannot be understood: {mistake}; restore it, because it says whose the pool is")
-    };
-    let Version { format_version } = serde_json::from_slice(text).map_err(broken)?;
-    if format_version > FORMAT {
-        return Err(format!(
-            "has format {format_version}, which a newer Orlop wrote: use that version"
-        ));
+/// Returns the text of the identity, if there is any.
+fn text(root: &Dir) -> Result<Option<Vec<u8>>> {
+    let Some(stat) = look(root, layout::POOL)? else { return Ok(None) };
+    if !is_file(&stat) || stat.st_size.unsigned_abs() > record::MOST_BYTES {
+        let file = root.path_of(layout::POOL);
+        return Err(Error::unfit(format!("{} is not the description of a pool", file.display())));
     }
-    serde_json::from_slice(text).map_err(broken)
+    Ok(Some(root.read(layout::POOL)?))
+}
+
+fn parse(text: &[u8]) -> std::result::Result<Identity, Unread> {
+    format::parse(text, |identity: &Identity| identity.format_version)
+}
+
+fn refused(root: &Dir, unread: &Unread) -> Error {
+    Error::unfit(format!("{} {}", root.path_of(layout::POOL).display(), words(unread)))
+}
+
+fn words(unread: &Unread) -> String {
+    match unread {
+        Unread::Newer(version) => {
+            format!("has format {version}, which a newer Orlop wrote: use that version")
+        }
+        Unread::Foreign(mistake) => {
+            format!(
+                "cannot be understood: {mistake}; restore it, because it says whose the pool is"
+            )
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +122,7 @@ mod tests {
             (r#"{"formatVersion":1,"name":"a"}"#, "uuid"),
             (r#"{"formatVersion":2,"anything":{}}"#, "a newer Orlop"),
         ] {
-            let why = parse(text.as_bytes()).unwrap_err();
+            let why = words(&parse(text.as_bytes()).unwrap_err());
             assert!(why.contains(word), "{text}: {why}");
         }
     }

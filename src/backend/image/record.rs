@@ -9,12 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::copy::Pending;
+use super::format::{self, FORMAT, Unread};
 use super::layout::Kept;
 use crate::error::Noun;
 use crate::volume::{Bytes, Snapshot, SnapshotId, Volume, VolumeId};
-
-/// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
 
 /// No record of ours comes near this size.
 pub(super) const MOST_BYTES: u64 = 1 << 20;
@@ -94,6 +92,15 @@ pub enum Flaw {
 
 // === impl Flaw ===
 
+impl From<Unread> for Flaw {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Newer(version) => Self::Newer(version),
+            Unread::Foreign(mistake) => Self::Foreign(mistake.to_string()),
+        }
+    }
+}
+
 impl Flaw {
     /// Says whether it is the image that is the matter, and not the record.
     pub fn is_loss(&self) -> bool {
@@ -101,35 +108,16 @@ impl Flaw {
     }
 }
 
-/// As much as every format has had and will have.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    format_version: u32,
-}
-
 /// Parses the record of `id`.
 pub(super) fn parse<R: Record>(text: &[u8], id: &R::Id) -> Result<R, Flaw> {
     if text.is_empty() {
         return Err(Flaw::Empty);
     }
-    let record: R =
-        serde_json::from_slice(text).map_err(|mistake| newer_or_foreign(text, &mistake))?;
-    if record.format_version() > FORMAT {
-        return Err(Flaw::Newer(record.format_version()));
-    }
+    let record: R = format::parse(text, R::format_version)?;
     if record.id() != id {
         return Err(Flaw::OfAnother(record.id().to_string()));
     }
     Ok(record)
-}
-
-/// A newer format need not look like ours at all, but for its number.
-fn newer_or_foreign(text: &[u8], mistake: &serde_json::Error) -> Flaw {
-    match serde_json::from_slice(text) {
-        Ok(Version { format_version }) if format_version > FORMAT => Flaw::Newer(format_version),
-        _ => Flaw::Foreign(mistake.to_string()),
-    }
 }
 
 /// Returns the text of the record, for people, too.

@@ -201,6 +201,11 @@ pub(super) fn is_file(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode).is_file()
 }
 
+/// Returns what the file system has given the file: `st_blocks` counts in 512 bytes, whatever its own blocks are.
+pub(super) fn allocated(stat: &Stat) -> Bytes {
+    Bytes(stat.st_blocks.unsigned_abs().saturating_mul(512))
+}
+
 /// Opens the image in `dir` for reading and writing.
 pub(super) fn open_image(dir: &Dir) -> crate::sys::Result<File> {
     dir.open_file(layout::IMAGE, How::ReadWrite)

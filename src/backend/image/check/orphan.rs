@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::backend::image::error::Result;
 use crate::backend::image::layout::{self, Kept};
 use crate::backend::image::record::{self, MOST_BYTES, Record};
-use crate::backend::image::store::{is_file, look};
+use crate::backend::image::store::{allocated, is_file, look};
 use crate::fs;
 use crate::sys::beneath::{self, Dir};
 use crate::volume::{Bytes, Content, Name, VolumeId};
@@ -18,9 +18,6 @@ use crate::volume::{Bytes, Content, Name, VolumeId};
 /// How an image without a record gets one.
 pub(super) const HOW: &str =
     "restore the record, or give the name that the volume had with --name, which its id proves";
-
-/// What `st_blocks` counts in.
-const BLOCK: u64 = 512;
 
 /// What a repair does with an orphan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +114,7 @@ impl Inside {
         Ok(Self {
             image: Some(dir.path_of(layout::IMAGE)),
             length: Bytes(stat.st_size.unsigned_abs()),
-            data: Bytes(stat.st_blocks.unsigned_abs().saturating_mul(BLOCK)),
+            data: allocated(&stat),
         })
     }
 

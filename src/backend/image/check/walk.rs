@@ -16,12 +16,9 @@ use crate::backend::image::record::{Flaw, Record, SnapshotRecord, VolumeRecord};
 use crate::backend::image::scan::{self, Found};
 use crate::backend::image::settings::{Provisioning, Settings};
 use crate::backend::image::shelf::Entry;
-use crate::backend::image::store::{is_file, look};
+use crate::backend::image::store::{allocated, is_file, look};
 use crate::sys::beneath::{self, Dir};
 use crate::volume::{Bytes, Name};
-
-/// What `st_blocks` counts in, whatever the file system's own blocks are.
-const BLOCK: u64 = 512;
 
 /// One walk through a pool.
 pub(super) struct Walk<'a> {
@@ -196,7 +193,7 @@ impl<'a> Walk<'a> {
             Some(stat) => stat,
         };
         let length = Bytes(stat.st_size.unsigned_abs());
-        let allocated = Bytes(stat.st_blocks.unsigned_abs().saturating_mul(BLOCK));
+        let allocated = allocated(&stat);
         self.found.sums.allocated = self.found.sums.allocated.plus(allocated);
         if length < recorded {
             let found = format!("has {length}, but its record says {recorded}: data is lost");

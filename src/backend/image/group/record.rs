@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::image::record::{FORMAT, Record};
+use crate::backend::image::format::FORMAT;
+use crate::backend::image::record::Record;
 use crate::error::Noun;
 use crate::volume::{Bytes, Group, GroupId};
 
