@@ -62,6 +62,11 @@ impl Image {
         Self { path }
     }
 
+    /// Takes the file that is there.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Creates the file and makes the file system `fs` in it.
     pub(crate) fn formatted(dir: &Path, name: &str, size: u64, fs: &str) -> Self {
         let image = Self::create(dir, name, size);

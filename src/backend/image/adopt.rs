@@ -4,7 +4,7 @@ use super::ImagePool;
 use super::error::{Error, Result};
 use super::identity::Identity;
 use super::open::own;
-use super::place;
+use super::place::{self, Located};
 use super::settings::Settings;
 use crate::sys::beneath::Dir;
 use crate::sys::blocking;
@@ -26,18 +26,26 @@ async fn adopt(settings: Settings) -> Result<String> {
             settings.place_name()
         )));
     }
-    let located = place::prepare(&settings).await?;
+    let located = place::prepare(&settings, Identity::check_name).await?;
     blocking(move || {
-        let root = Dir::open(&located.root)?;
-        let _owner = own(&root, &settings)?;
-        let never = || Error::unfit(format!("there is no pool in {}", located.root.display()));
-        let mut identity = Identity::read(&root)?.ok_or_else(never)?;
-        identity.check_name(&settings)?;
-        let before = std::mem::replace(&mut identity.node, settings.node.clone());
-        if before != settings.node {
-            identity.write(&root)?;
+        let before = take(&settings, &located);
+        if before.is_err() {
+            located.take_back();
         }
-        Ok(before)
+        before
     })
     .await
+}
+
+fn take(settings: &Settings, located: &Located) -> Result<String> {
+    let root = Dir::open(&located.root)?;
+    let _owner = own(&root, settings)?;
+    let never = || Error::unfit(format!("there is no pool in {}", located.root.display()));
+    let mut identity = Identity::read(&root)?.ok_or_else(never)?;
+    identity.check_name(settings)?;
+    let before = std::mem::replace(&mut identity.node, settings.node.clone());
+    if before != settings.node {
+        identity.write(&root)?;
+    }
+    Ok(before)
 }

@@ -17,6 +17,7 @@ pub use repair::{Done, Repaired, Wish, repair};
 pub use sums::Sums;
 
 use super::error::Result;
+use super::identity::Identity;
 use super::place;
 use super::settings::Settings;
 use super::store::patiently;
@@ -94,7 +95,7 @@ async fn find(settings: &Settings) -> Result<Option<PathBuf>> {
     }
     match place::find(settings).await {
         Ok(root) => Ok(Some(root)),
-        Err(_) => Ok(Some(place::prepare(settings).await?.root)),
+        Err(_) => Ok(Some(place::prepare(settings, Identity::check).await?.root)),
     }
 }
 

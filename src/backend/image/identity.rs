@@ -44,6 +44,18 @@ impl Identity {
         parse(&text).map(Some).map_err(|unread| refused(root, &unread))
     }
 
+    /// Reads the identity of the pool in the directory of a file system whose log was not replayed. Nothing is returned
+    /// also when it cannot be read or understood: what is there may be whole behind the log only. A newer format is an
+    /// error.
+    pub(super) fn read_without_log(root: &Dir) -> Result<Option<Self>> {
+        let Ok(Some(text)) = text(root) else { return Ok(None) };
+        match parse(&text) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(Unread::Foreign(_)) => Ok(None),
+            Err(newer @ Unread::Newer(_)) => Err(refused(root, &newer)),
+        }
+    }
+
     /// Writes the identity.
     pub(super) fn write(&self, root: &Dir) -> Result<()> {
         let text = record::text(self)

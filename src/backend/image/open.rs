@@ -64,10 +64,17 @@ impl ImagePool {
 }
 
 async fn open(settings: Settings) -> Result<Arc<ImagePool>> {
-    let located = place::prepare(&settings).await?;
+    let located = place::prepare(&settings, Identity::check).await?;
     let opened = {
         let (settings, located) = (settings.clone(), located.clone());
-        blocking(move || read(&settings, &located)).await?
+        blocking(move || {
+            let opened = read(&settings, &located);
+            if opened.is_err() {
+                located.take_back();
+            }
+            opened
+        })
+        .await?
     };
     let Opened { uuid, store, owner, reflink, tells_changes, volumes, snapshots, groups, rubbish } =
         opened;

@@ -6,6 +6,7 @@
 mod device;
 mod file;
 mod mounted;
+mod owner;
 mod trial;
 
 use std::fs::DirBuilder;
@@ -13,6 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::identity::Identity;
 use super::layout;
 use super::ledger::{Outside, Space};
 use super::settings::{Place, Provisioning, Settings};
@@ -29,7 +31,12 @@ pub(super) struct Located {
     pub(super) outside: Option<PathBuf>,
     /// Whether others fill the same file system.
     pub(super) shared: bool,
+    /// Whether its file system was mounted just now, and not by an earlier driver.
+    pub(super) fresh: bool,
 }
+
+/// What has to be true of a pool before its file system is mounted.
+pub(super) type Check = fn(&Identity, &Settings) -> Result<()>;
 
 /// Where the data is, with nothing left to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,25 +46,27 @@ pub(super) enum Chosen {
     Directory(PathBuf),
 }
 
-/// Finds the pool's directory, and makes and mounts what is not there yet.
-pub(super) async fn prepare(settings: &Settings) -> Result<Located> {
+/// Finds the pool's directory, and makes and mounts what is not there yet. What fails the check is not mounted, as far
+/// as that can be seen without its log: whoever reads the pool then has to check it again.
+pub(super) async fn prepare(settings: &Settings, identity: Check) -> Result<Located> {
     check(settings)?;
     match choose(settings).await? {
         Chosen::Directory(path) => {
             let root = path.clone();
             blocking(move || make_directory(&path)).await?;
-            Ok(Located { root, outside: None, shared: true })
+            Ok(Located { root, outside: None, shared: true, fresh: false })
         }
         Chosen::Device(path) => {
             mounted::check_propagation(settings).await?;
-            device::prepare(&path, settings).await?;
-            Ok(Located { root: settings.mount_point(), outside: None, shared: false })
+            let fresh = device::prepare(&path, settings, identity).await?;
+            Ok(Located { root: settings.mount_point(), outside: None, shared: false, fresh })
         }
         Chosen::File { path, size, sparse } => {
             mounted::check_propagation(settings).await?;
             let outside = path.parent().filter(|_| sparse).map(PathBuf::from);
-            file::prepare(file::PoolFile { path, size, sparse }, settings).await?;
-            Ok(Located { root: settings.mount_point(), outside, shared: false })
+            let file = file::PoolFile { path, size, sparse };
+            let fresh = file::prepare(file, settings, identity).await?;
+            Ok(Located { root: settings.mount_point(), outside, shared: false, fresh })
         }
     }
 }
@@ -178,6 +187,13 @@ fn check(settings: &Settings) -> Result<()> {
 // === impl Located ===
 
 impl Located {
+    /// Unmounts what was mounted just now: the pool is refused, and may be another's.
+    pub(super) fn take_back(&self) {
+        if self.fresh {
+            mounted::unmount(&self.root);
+        }
+    }
+
     /// Returns what space there is now.
     pub(super) fn space(&self) -> crate::sys::Result<Space> {
         let inside = statvfs::usage(&self.root)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::mounted;
+use super::{Check, mounted, owner};
 use crate::backend::image::error::{Error, Result};
 use crate::backend::image::memory;
 use crate::backend::image::settings::Settings;
@@ -29,8 +29,8 @@ enum Found {
     Unknown,
 }
 
-/// Sees to it that the device holds a pool's file system and that it is mounted.
-pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
+/// Sees to it that the device holds a pool's file system and that it is mounted. Returns whether it was not before.
+pub(super) async fn prepare(path: &Path, settings: &Settings, check: Check) -> Result<bool> {
     let (path, point) = (path.to_owned(), settings.mount_point());
     let (lock, path, found) = {
         let (settings, point) = (settings.clone(), point.clone());
@@ -51,14 +51,16 @@ pub(super) async fn prepare(path: &Path, settings: &Settings) -> Result<()> {
             make(&path, settings).await?;
         }
     }
+    let settings = settings.clone();
     blocking(move || {
         if !is_mounted {
+            owner::check(&path, &settings, check)?;
             mounted::mount_pool(&path, &point, false)?;
         }
         drop(lock);
         // The device may be one that can be made larger.
         mounted::grow(&point);
-        Ok(())
+        Ok(!is_mounted)
     })
     .await
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
-use super::mounted;
+use super::{Check, mounted, owner};
 use crate::backend::image::error::{Error, Result};
 use crate::backend::image::memory;
 use crate::backend::image::settings::Settings;
@@ -31,8 +31,8 @@ pub(super) struct PoolFile {
     pub(super) sparse: bool,
 }
 
-/// Sees to it that the file exists and its file system is mounted.
-pub(super) async fn prepare(file: PoolFile, settings: &Settings) -> Result<()> {
+/// Sees to it that the file exists and its file system is mounted. Returns whether it was not before.
+pub(super) async fn prepare(file: PoolFile, settings: &Settings, identity: Check) -> Result<bool> {
     let point = settings.mount_point();
     let (lock, exists) = {
         let (path, point) = (file.path.clone(), point.clone());
@@ -48,8 +48,9 @@ pub(super) async fn prepare(file: PoolFile, settings: &Settings) -> Result<()> {
         blocking(move || memory::check_is_new(&settings)).await?;
         make(&file).await?;
     }
+    let settings = settings.clone();
     blocking(move || {
-        let mounted = check(&file).and_then(|()| mount(&file, &point));
+        let mounted = check(&file).and_then(|()| mount(&file, &settings, identity));
         drop(lock);
         mounted
     })
@@ -169,18 +170,23 @@ fn lengthen(file: &PoolFile) -> Result<()> {
     Ok(())
 }
 
-/// Mounts the file's one loop device. Where the mount namespace of an earlier driver has died, its volumes keep
-/// the file system alive without a mount: then only that same device can be mounted again.
-fn mount(file: &PoolFile, point: &Path) -> Result<()> {
-    lengthen(file)?;
+/// Mounts the file's one loop device, and returns whether it was not mounted before. Where the mount namespace of an
+/// earlier driver has died, its volumes keep the file system alive without a mount: then only that same device can be
+/// mounted again.
+fn mount(file: &PoolFile, settings: &Settings, identity: Check) -> Result<bool> {
+    let point = settings.mount_point();
     let attached = loopdev::attach(&file.path, ATTACH)?;
-    if attached.reused {
-        // It may be from before the file has grown.
-        loopdev::set_capacity(&attached.device)?;
+    let device = &attached.device;
+    let is_mounted = mounted::is_there(&point, device.number)?;
+    if !is_mounted {
+        owner::check(&device.path, settings, identity)?;
     }
-    if !mounted::is_there(point, attached.device.number)? {
-        mounted::mount_pool(&attached.device.path, point, file.sparse)?;
+    lengthen(file)?;
+    // It is from before the file has grown.
+    loopdev::set_capacity(device)?;
+    if !is_mounted {
+        mounted::mount_pool(&device.path, &point, file.sparse)?;
     }
-    mounted::grow(point);
-    Ok(())
+    mounted::grow(&point);
+    Ok(!is_mounted)
 }

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::backend::image::error::{Error, Result};
 use crate::backend::image::settings::Settings;
 use crate::backend::image::store::patiently;
 use crate::fs;
 use crate::sys::beneath::{Dir, DirLock};
-use crate::sys::mount::{MountOptions, bind_shared, mount};
+use crate::sys::mount::{self, MountOptions, bind_shared, mount};
 use crate::sys::mountinfo::MountTable;
-use crate::sys::{DeviceNumber, blocking, namespace};
+use crate::sys::{DeviceNumber, Failure, blocking, namespace};
 use crate::volume::FsType;
 
 /// Returns the root of the pool's file system, which the driver has mounted.
@@ -61,7 +63,31 @@ pub(super) fn mount_pool(device: &Path, point: &Path, discard: bool) -> Result<(
     if discard {
         options.flags.push("discard".to_owned());
     }
-    Ok(mount("xfs", device, point, &options)?)
+    let attempt = || mount("xfs", device, point, &options);
+    let is_busy = |failure: &Failure| failure.errno() == Some(Errno::BUSY);
+    // A program that is just being started has a copy of every mount, also of the one through which the pool was looked
+    // at: its file system cannot be mounted for writing until that is gone.
+    let mounted = patiently(|| match attempt() {
+        Err(failure) if is_busy(&failure) => Ok(None),
+        answer => answer.map(Some),
+    });
+    match mounted? {
+        Some(()) => Ok(()),
+        None => Ok(attempt()?),
+    }
+}
+
+/// Takes the pool's mount away again. One that cannot go is found by the next start.
+pub(super) fn unmount(point: &Path) {
+    let unmounted = patiently(|| match mount::unmount(point) {
+        Err(failure) if failure.errno() == Some(Errno::BUSY) => Ok(None),
+        answer => answer.map(Some),
+    });
+    match unmounted {
+        Ok(Some(_)) => {}
+        Ok(None) => tracing::warn!(pool = %point.display(), "in use, and still mounted"),
+        Err(failure) => tracing::warn!(cause = %failure.source, "{failure}"),
+    }
 }
 
 /// Lets the pool's file system have what its device has more than before.
