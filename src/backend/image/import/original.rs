@@ -111,7 +111,7 @@ impl Original {
         Ok(if is_of_512 && !has_gpt_of_4096 { BlockSize::B512 } else { BlockSize::B4096 })
     }
 
-    /// Checks that nobody wrote to the file since it was opened.
+    /// Checks that nobody wrote to the file since it was opened, and nobody is about to.
     pub(super) fn is_unchanged(&self) -> Result<()> {
         let now = self.file.metadata().doing(|| format!("look at {}", self.path.display()))?;
         let of = |file: &Metadata| (file.len(), file.mtime(), file.mtime_nsec());
@@ -119,16 +119,22 @@ impl Original {
             return self.is_unused();
         }
         let path = self.path.display();
-        Err(Error::unfit(format!("{path} was written to while it was copied: stop what uses it")))
+        Err(Error::unfit(format!("{path} has changed since its copy was begun: stop what uses it")))
     }
 
-    /// Removes the file, or says why it is still there.
+    /// Removes the file, or says why it is still there. What was written to it since it was copied is nowhere else.
     pub(super) fn remove(&self) -> Option<String> {
         let is_it = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|now| (now.dev(), now.ino()) == (self.found.dev(), self.found.ino()));
         let path = self.path.display();
         if !is_it {
             return Some(format!("{path} is another file now, or a link: it stays"));
+        }
+        if let Err(error) = self.is_unchanged() {
+            let why = Meaning::from(error).sentence();
+            return Some(format!(
+                "{why}; it stays, and what has changed in it is not in the volume"
+            ));
         }
         std::fs::remove_file(&self.path).err().map(|error| format!("cannot remove {path}: {error}"))
     }
@@ -168,5 +174,26 @@ impl Original {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_since_the_copy_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db.img");
+        std::fs::write(&path, "copied").unwrap();
+        let file = File::open(&path).unwrap();
+        let found = file.metadata().unwrap();
+        let original = Original { path: path.clone(), file, found };
+        File::options().append(true).open(&path).unwrap().write_all(b" and more").unwrap();
+        let why = original.remove().unwrap();
+        assert!(why.contains("db.img has changed since") && why.contains("it stays"), "{why}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "copied and more");
     }
 }
