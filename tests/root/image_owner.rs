@@ -199,7 +199,7 @@ fn what_the_pool_says_of_itself_is_believed_or_refused() {
 
 #[test]
 fn what_has_our_names_and_is_not_ours_is_left_alone() {
-    for foreign in ["new/x", "trash/x", "volumes/x", "snapshots/x", "ballast", "trash"] {
+    for foreign in ["new/x", "trash/x", "volumes/x", "snapshots/x", "ballast", "spare", "trash"] {
         let disk = Disk::new();
         let file = disk.pool().join(foreign);
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -163,8 +163,10 @@ fn make(root: &Dir, settings: &Settings) -> Result<Identity> {
             return Err(unmade(root, name));
         }
     }
-    if root.exists(layout::BALLAST)? {
-        return Err(unmade(root, layout::BALLAST));
+    for name in [layout::BALLAST, layout::SPARE] {
+        if root.exists(name)? {
+            return Err(unmade(root, name));
+        }
     }
     memory::check_is_new(settings)?;
     ensure_directories(root)?;
