@@ -356,3 +356,19 @@ fn a_pool_that_lost_its_mount_namespace_is_mounted_again_from_the_same_device() 
     });
     assert_eq!(loopdev::find(&Backing::of(&path).unwrap()).unwrap().len(), 1);
 }
+
+/// Whoever loses its power meanwhile has the old text or the new one.
+#[test]
+fn what_remembers_a_place_is_replaced_as_a_whole() {
+    let disk = Disk::new();
+    disk.run(async |_| {});
+    let known = disk.outside().join("mounts/test.known");
+    let (before, text) = (known.with_file_name("before"), std::fs::read(&known).unwrap());
+    std::fs::hard_link(&known, &before).unwrap();
+    let elsewhere = disk.outside().join("disk/elsewhere");
+    let place = Place::Directory { path: elsewhere.clone(), shared_accepted: true };
+    disk.run_with(Settings { place, ..disk.thin() }, async |_| {});
+    let now = std::fs::read_to_string(&known).unwrap();
+    assert_eq!(now.trim_end(), elsewhere.to_str().unwrap());
+    assert_eq!(std::fs::read(&before).unwrap(), text);
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Error, Result};
 use super::settings::{Place, Settings};
 use crate::sys::Doing;
+use crate::sys::beneath::Dir;
 
 /// Refuses to make a pool in a place where one of this name was in use already. One for trying out may be begun
 /// again at any time.
@@ -36,15 +37,20 @@ pub(super) fn is_known(settings: &Settings) -> Result<bool> {
     }
 }
 
-/// Remembers that the pool is here. What is remembered already is not written again: there may be no space.
+/// Remembers that the pool is here, whatever happens to the machine now. What is remembered already is not written
+/// again: there may be no space.
 pub(super) fn remember(settings: &Settings) -> Result<()> {
     if is_known(settings)? {
         return Ok(());
     }
-    let file = file(settings);
-    let doing = || format!("write {}", file.display());
-    fs::create_dir_all(&settings.mount_dir).doing(doing)?;
-    Ok(fs::write(&file, text(settings)).doing(doing)?)
+    let dir = &settings.mount_dir;
+    fs::create_dir_all(dir).doing(|| format!("make the directory {}", dir.display()))?;
+    Dir::open(dir)?.write_atomically(file_name(settings), &text(settings))?;
+    // The directory may have been made a moment ago.
+    if let Some(parent) = dir.parent() {
+        Dir::open(parent)?.sync()?;
+    }
+    Ok(())
 }
 
 fn text(settings: &Settings) -> Vec<u8> {
@@ -63,7 +69,11 @@ fn place(settings: &Settings) -> &Path {
     }
 }
 
-/// No pool's mount point: a pool's name has no dot.
 fn file(settings: &Settings) -> PathBuf {
-    settings.mount_dir.join(format!("{}.known", settings.name))
+    settings.mount_dir.join(file_name(settings))
+}
+
+/// No pool's mount point: a pool's name has no dot.
+fn file_name(settings: &Settings) -> String {
+    format!("{}.known", settings.name)
 }
