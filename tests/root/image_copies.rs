@@ -340,3 +340,26 @@ fn a_snapshot_without_room_leaves_nothing() {
         assert_eq!(pool.snapshots().unwrap().list(None, 9).await.unwrap(), []);
     });
 }
+
+#[test]
+fn what_is_deleted_just_before_it_is_copied_or_used_does_not_exist() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let source = block("deleted");
+        pool.create(&source).await.unwrap();
+        let cut = cut_of("deleted, too", &source.id);
+        pool.snapshots().unwrap().cut(&cut).await.unwrap();
+        // As a delete does it, before it is known to anybody else.
+        for name in [format!("volumes/{}", source.id), format!("snapshots/{}", cut.id)] {
+            let path = disk.pool().join(name);
+            std::fs::rename(&path, disk.pool().join("trash").join(path.file_name().unwrap()))
+                .unwrap();
+        }
+        for from in [Source::Snapshot(cut.id), Source::Volume(source.id.clone())] {
+            let refused = pool.create(&copy_of("copy", from, source.content, source.size)).await;
+            assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
+        }
+        let refused = pool.attach(&source.id).await.map(drop);
+        assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
+    });
+}

@@ -8,11 +8,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::ImagePool;
-use super::copying::hold_patiently;
+use super::copying::hold_real;
 use super::error::{Error, Result};
 use super::last_seen::LastSeen;
 use super::record::VolumeRecord;
-use super::store::{Held, open_image, whole};
+use super::store::{Held, open_image};
 use super::surplus;
 use super::uses::Use;
 use crate::backend::{Attached, Device, Ensured, Hold};
@@ -159,8 +159,7 @@ impl ImagePool {
         let (store, record) = (Arc::clone(&self.store), record.clone());
         let (volumes, ledger) = (Arc::clone(&self.volumes), Arc::clone(&self.ledger));
         blocking(move || {
-            let held = hold_patiently(&store, &record.volume.id)?;
-            whole(&held, &record)?;
+            let held = hold_real(&store, &record)?;
             if surplus::cut_off(&held, &record)? > Bytes::ZERO {
                 let (size, counted) = (record.volume.size, volumes.counted(&record.volume.id));
                 volumes.put(record, size);

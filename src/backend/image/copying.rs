@@ -67,11 +67,7 @@ impl ImagePool {
             Source::Snapshot(id) => {
                 let record = self.snapshots.get(id).await?;
                 let size = record.size();
-                let hold = move |store: &Store| {
-                    let held = hold_patiently(store, record.id())?;
-                    whole(&held, &record)?;
-                    Ok(Origin::at_rest(held))
-                };
+                let hold = move |store: &Store| Ok(Origin::at_rest(hold_real(store, &record)?));
                 self.copy(built, hold).await?;
                 Ok(size)
             }
@@ -129,8 +125,7 @@ impl Origin {
 /// Holds a volume, and finds out how it is used.
 pub(super) fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Origin> {
     let volume = &record.volume;
-    let held = hold_patiently(store, &volume.id)?;
-    whole(&held, record)?;
+    let held = hold_real(store, record)?;
     // A copy has the size of the record, and must have all of the data.
     surplus::cut_off(&held, record)?;
     let Some(used) = settled_use(&held)? else {
@@ -170,6 +165,19 @@ fn settled_use(held: &Held) -> Result<Option<Use>> {
             used => return Ok(used),
         }
     }
+}
+
+/// Holds something that is real, and whose image has all that its record says.
+pub(super) fn hold_real<R: Record>(store: &Store, record: &R) -> Result<Held> {
+    let held = match hold_patiently(store, record.id()) {
+        // It was deleted a moment ago.
+        Err(Error::Kernel(failure)) if failure.is_not_found() => {
+            return Err(Error::NoSuch { what: R::NOUN, id: record.id().to_string() });
+        }
+        held => held?,
+    };
+    whole(&held, record)?;
+    Ok(held)
 }
 
 /// Holds what others hold only shortly, such as a source of which several copies may be taken at once: each holds it for milliseconds.

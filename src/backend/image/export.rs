@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use uuid::Uuid;
 
 use super::ImagePool;
-use super::copying::hold_patiently;
+use super::copying::hold_real;
 use super::error::{Error, Result};
 use super::record::Record;
-use super::store::{Held, open_image, whole};
+use super::store::{Held, open_image};
 use super::uses;
 use crate::backend::{Import, Imported, Transfer};
 use crate::error;
@@ -60,8 +60,7 @@ impl ImagePool {
     async fn hold_unused<R: Record>(&self, record: R) -> Result<Held> {
         let store = Arc::clone(&self.store);
         blocking(move || {
-            let held = hold_patiently(&store, record.id())?;
-            whole(&held, &record)?;
+            let held = hold_real(&store, &record)?;
             match uses::of_image(&open_image(&held.dir)?)? {
                 None => Ok(held),
                 Some(used) => {
