@@ -363,3 +363,22 @@ fn what_is_deleted_just_before_it_is_copied_or_used_does_not_exist() {
         assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
     });
 }
+
+/// A power cut ends a pause and leaves its mark.
+#[test]
+fn the_mark_of_a_pause_that_is_over_does_not_outlive_the_next_attach() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let wanted = ext4("went on");
+        pool.create(&wanted).await.unwrap();
+        let mark = disk.pool().join(format!("volumes/{}/paused", wanted.id));
+        std::fs::write(&mark, "paused\n").unwrap();
+        let (mounted, _) = stage(&disk, &pool, &wanted).await;
+        assert!(!mark.exists());
+        // What is mounted may be frozen, whoever attaches it once more.
+        std::fs::write(&mark, "paused\n").unwrap();
+        drop(pool.attach(&wanted.id).await.unwrap());
+        assert!(mark.exists());
+        drop(mounted);
+    });
+}

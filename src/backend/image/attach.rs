@@ -11,10 +11,11 @@ use super::ImagePool;
 use super::copying::hold_real;
 use super::error::{Error, Result};
 use super::last_seen::LastSeen;
+use super::layout;
 use super::record::VolumeRecord;
 use super::store::{Held, open_image};
 use super::surplus;
-use super::uses::Use;
+use super::uses::{self, Use};
 use crate::backend::{Attached, Device, Ensured, Hold};
 use crate::error::Noun;
 use crate::fault;
@@ -160,6 +161,7 @@ impl ImagePool {
         let (volumes, ledger) = (Arc::clone(&self.volumes), Arc::clone(&self.ledger));
         blocking(move || {
             let held = hold_real(&store, &record)?;
+            unpause(&held)?;
             if surplus::cut_off(&held, &record)? > Bytes::ZERO {
                 let (size, counted) = (record.volume.size, volumes.counted(&record.volume.id));
                 volumes.put(record, size);
@@ -195,6 +197,16 @@ impl ImagePool {
         })
         .await
     }
+}
+
+/// Takes the mark of a paused volume away where no device could be frozen: a power cut ends a freeze and leaves the mark,
+/// and a copy would take the volume for frozen, whatever is written to it.
+fn unpause(held: &Held) -> Result<()> {
+    let is_marked = held.dir.exists(layout::PAUSED)?;
+    if is_marked && uses::of_image(&open_image(&held.dir)?)?.is_none() {
+        held.dir.remove_file(layout::PAUSED)?;
+    }
+    Ok(())
 }
 
 /// Says whether the kernel uses the device for itself, as it does for a mount.
