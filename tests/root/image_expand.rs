@@ -184,3 +184,29 @@ fn an_expand_does_not_hide_that_data_is_lost() {
         assert_eq!(length(&disk, &wanted).0, wanted.size.0 / 2);
     });
 }
+
+/// The record may be on the disk although that could not be waited for.
+#[test]
+fn an_expand_that_failed_behind_its_record_is_not_taken_back() {
+    let disk = Disk::new();
+    let wanted = ext4("unsure");
+    disk.run(async |pool| {
+        let before = pool.capacity(wanted.content).await.unwrap().available;
+        pool.create(&wanted).await.unwrap();
+        // What the failing write would leave: the new record, and an error.
+        let record = image(&disk, &wanted).with_file_name("volume.json");
+        let size = |bytes: Bytes| format!(r#""size": {}"#, bytes.0);
+        let text = std::fs::read_to_string(&record).unwrap();
+        assert!(text.contains(&size(wanted.size)), "{text}");
+        std::fs::write(&record, text.replace(&size(wanted.size), &size(LARGE))).unwrap();
+        let in_the_way = record.with_file_name(".volume.json.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        pool.expand(&wanted.id, LARGE).await.unwrap_err();
+        std::fs::remove_dir(in_the_way).unwrap();
+
+        assert_eq!(pool.find(&wanted.id).await.unwrap().unwrap().size, LARGE);
+        drop(pool.attach(&wanted.id).await.unwrap());
+        assert_eq!(length(&disk, &wanted), LARGE);
+        assert_eq!(pool.capacity(wanted.content).await.unwrap().available, before.less(LARGE));
+    });
+}

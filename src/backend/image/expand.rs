@@ -28,7 +28,7 @@ impl ImagePool {
         let counted = self.volumes.counted(id);
         let room = self.reserve(size.less(counted), size).await?;
         let thick = self.settings.provisioning == Provisioning::Thick;
-        let store = Arc::clone(&self.store);
+        let (store, volumes) = (Arc::clone(&self.store), Arc::clone(&self.volumes));
         let written = blocking(move || {
             let held = store.hold(&record.volume.id)?;
             // To make a shorter image longer would hide what it has lost.
@@ -38,7 +38,7 @@ impl ImagePool {
             fault::point("expand: image grown");
             let grown = grown(record, size);
             // Not shortened again after an error: the new record may be there all the same.
-            store.write_record(&held.dir, &grown)?;
+            volumes.write(&held.dir, &grown)?;
             fault::point("expand: record on the disk");
             Ok(grown)
         });
@@ -64,10 +64,11 @@ impl ImagePool {
         if record == before {
             return Ok(record);
         }
-        let (store, id) = (Arc::clone(&self.store), id.clone());
+        let (store, volumes) = (Arc::clone(&self.store), Arc::clone(&self.volumes));
+        let id = id.clone();
         let record = blocking(move || {
             let dir = store.parent::<VolumeId>().open_dir(id.to_string())?;
-            store.write_record(&dir, &record)?;
+            volumes.write(&dir, &record)?;
             fault::point("change: record on the disk");
             Ok::<_, Error>(record)
         })

@@ -12,6 +12,7 @@ use super::copy::Pending;
 use super::format::{self, FORMAT, Unread};
 use super::layout::Kept;
 use crate::error::Noun;
+use crate::sys::Failure;
 use crate::volume::{Bytes, Snapshot, SnapshotId, Volume, VolumeId};
 
 /// No record of ours comes near this size.
@@ -102,6 +103,11 @@ impl From<Unread> for Flaw {
 }
 
 impl Flaw {
+    /// Returns what the kernel has said.
+    pub(super) fn unreadable(failure: &Failure) -> Self {
+        Self::Unreadable(format!("{failure}: {}", failure.source))
+    }
+
     /// Says whether it is the image that is the matter, and not the record.
     pub fn is_loss(&self) -> bool {
         matches!(self, Self::NoImage | Self::Shortened { .. })

@@ -13,8 +13,8 @@ use super::layout::{self, Kept};
 use super::record::{self, Flaw, MOST_BYTES, Record};
 use super::shelf::{Damaged, Entry};
 use super::store::{image_length, is_file, look};
+use crate::sys::Result;
 use crate::sys::beneath::{Dir, How};
-use crate::sys::{Failure, Result};
 use crate::volume::Bytes;
 
 /// How many threads read; more of them would wait for the same directory's lock.
@@ -123,18 +123,17 @@ fn some<R: Record>(parent: &Dir, names: &[OsString]) -> Found<R> {
 
 /// Reads one entry. Whatever is the matter hurts this entry alone.
 fn read<R: Record>(parent: &Dir, id: &R::Id) -> Lies<R> {
-    let unreadable = |failure: &Failure| Flaw::Unreadable(format!("{failure}: {}", failure.source));
     let opened = parent.open_dir(id.to_string()).and_then(|dir| Ok((dir.is_marked()?, dir)));
     let dir = match opened {
         Ok((false, dir)) => dir,
         Ok((true, _)) => return Lies::Ceased,
         Err(failure) => {
-            let entry = Entry { record: Err(unreadable(&failure)), counted: Bytes::ZERO };
+            let entry = Entry { record: Err(Flaw::unreadable(&failure)), counted: Bytes::ZERO };
             return Lies::Real(Real { entry, frozen: false, paused: false, lost: None });
         }
     };
     let record = text(&dir, R::Id::RECORD)
-        .unwrap_or_else(|failure| Err(unreadable(&failure)))
+        .unwrap_or_else(|failure| Err(Flaw::unreadable(&failure)))
         .and_then(|text| record::parse::<R>(&text, id));
     // Behind the record: an expand that is under way makes the image longer first.
     let image = image_length(&dir).unwrap_or_default();

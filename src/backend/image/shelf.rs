@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::record::{Flaw, Record};
 use super::scan::{self, Found};
 use super::store::Store;
+use crate::sys::beneath::Dir;
 use crate::sys::blocking;
 use crate::volume::Bytes;
 
@@ -129,6 +130,16 @@ impl<R: Record> Shelf<R> {
         self.lock().insert(record.id().clone(), Entry { record: Ok(record), counted });
     }
 
+    /// Writes the record of something that is real. After an error the disk has the old one or the new one, and it is
+    /// the disk's that is known from then on.
+    pub(super) fn write(&self, dir: &Dir, record: &R) -> Result<()> {
+        let written = self.store.write_record(dir, record);
+        if written.is_err() {
+            self.read_again(record.id());
+        }
+        written
+    }
+
     /// Notes that the id is not real any more.
     pub(super) fn remove(&self, id: &R::Id) {
         self.lock().remove(id);
@@ -139,6 +150,21 @@ impl<R: Record> Shelf<R> {
         let parent = self.store.parent::<R::Id>().path();
         let entries = self.lock();
         scan::damaged(&entries, parent).chain(self.strays.iter().cloned()).collect()
+    }
+
+    fn read_again(&self, id: &R::Id) {
+        let found = scan::entry::<R>(self.store.parent::<R::Id>(), id);
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(id) else { return };
+        let counted = entry.counted;
+        match found {
+            Ok(Some(found)) => *entry = found,
+            // Somebody else has to see that it is gone.
+            Ok(None) => {}
+            // It is read as soon as somebody asks for it.
+            Err(failure) => entry.record = Err(Flaw::unreadable(&failure)),
+        }
+        self.ledger.correct(counted, entry.counted);
     }
 
     fn find_again(&self, id: &R::Id) -> Result<Option<R>> {
