@@ -69,7 +69,7 @@ impl Tokens {
         let Some(secret) = &volume.tokens_in_context else { return Ok(Self::default()) };
         if !accept_in_context {
             return Err(unauthenticated(
-                "the pod's tokens came in the volume's context, where users can write: set serviceAccountTokenInSecrets in the CSIDriver, or roles.config.acceptTokenInContext where Kubernetes is older than 1.35",
+                "the pod's tokens came in the volume's context, where users can write: set serviceAccountTokenInSecrets in the CSIDriver, or roles.config.acceptTokenInContext where a kubelet is older than 1.35",
             ));
         }
         let tokens = Self::parse(secret)?;
