@@ -6,7 +6,7 @@ use orlop::cluster::objects::{Snapshot, Volume};
 use orlop::volume::{Content, FsType};
 use serde_json::{Value, json};
 
-use super::site::{Site, new_snapshot};
+use super::site::Site;
 use crate::requests::{stage, unstage};
 use crate::rig::{self, Relay};
 
@@ -95,12 +95,8 @@ fn what_is_missing_on_the_disk_is_told_until_it_is_back() {
         let driver = site.start().await;
         let wanted = site.small("a", EXT4);
         let id = wanted.id.as_str();
-        let snapshot = new_snapshot(site.name("s"), &wanted.id);
+        let snapshot = site.made_and_cut(&wanted).await;
         let its = snapshot.id.as_str();
-        site.wish(&wanted).await;
-        site.answered::<Volume>(id).await;
-        site.post(&Snapshot::wish(&snapshot, &site.home())).await;
-        site.answered::<Snapshot>(its).await;
         driver.kill();
 
         let [volumes, snapshots] = ["volumes", "snapshots"].map(|kind| site.in_pool(kind));

@@ -4,7 +4,7 @@ use orlop::cluster::objects::{Pool, Snapshot, Volume};
 use orlop::volume::Content;
 use serde_json::{Value, json};
 
-use super::site::{Site, new_snapshot, path};
+use super::site::{Site, path};
 use crate::rig;
 
 /// > What an admin wrote into a Pool stays, and the node brings the object back when it is deleted.
@@ -65,12 +65,8 @@ fn what_is_in_a_pool_that_left_the_config_is_out_of_reach_and_not_lost() {
         let driver = site.start().await;
         let wanted = site.small("a", Content::Block);
         let id = wanted.id.as_str();
-        let snapshot = new_snapshot(site.name("s"), &wanted.id);
+        let snapshot = site.made_and_cut(&wanted).await;
         let its = snapshot.id.as_str();
-        site.wish(&wanted).await;
-        site.answered::<Volume>(id).await;
-        site.post(&Snapshot::wish(&snapshot, &site.home())).await;
-        site.answered::<Snapshot>(its).await;
         driver.kill();
 
         let other = json!({ "name": "other", "kind": "memory", "size": "1Gi" });

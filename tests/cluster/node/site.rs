@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orlop::cluster::objects::{Home, Parts, Pool, Volume};
+use orlop::cluster::objects::{Home, Parts, Pool, Snapshot, Volume};
 use orlop::csi::v1::node_client::NodeClient;
 use orlop::volume::{Asked, Bytes, Content, Name, NewSnapshot, NewVolume, SnapshotId, VolumeId};
 use serde::Serialize;
@@ -143,6 +143,16 @@ impl Site {
     /// Wishes for a volume.
     pub(crate) async fn wish(&self, wanted: &NewVolume) {
         self.post(&Volume::wish(wanted, &self.home())).await;
+    }
+
+    /// Has the volume made, and a snapshot of it.
+    pub(crate) async fn made_and_cut(&self, wanted: &NewVolume) -> NewSnapshot {
+        self.wish(wanted).await;
+        self.answered::<Volume>(wanted.id.as_str()).await;
+        let snapshot = new_snapshot(self.name("s"), &wanted.id);
+        self.post(&Snapshot::wish(&snapshot, &self.home())).await;
+        self.answered::<Snapshot>(snapshot.id.as_str()).await;
+        snapshot
     }
 
     /// Returns the object, if there is one.

@@ -27,7 +27,7 @@ use crate::sys::freeze::{self, FrozenForLong};
 use crate::sys::loopdev::{self, Backing, LoopDevice};
 use crate::sys::mount::{DetachedMount, MountOptions};
 use crate::sys::mountinfo::{Mount, MountTable};
-use crate::volume::{Content, VolumeId};
+use crate::volume::{Content, Volume, VolumeId};
 
 /// What is in the marker while the volume is frozen.
 const WORD: &[u8] = b"paused\n";
@@ -111,7 +111,7 @@ impl Pausing {
         let marker = self.mark(&volumes.open_dir(id.to_string())?)?;
         fault::point("pause: marked");
         let stopping = Stopping::begin(self);
-        let _lifted = is_limited(volumes, id)?.then(|| lift(one.device));
+        let _lifted = is_limited(volumes, id).then(|| lift(one.device));
         let frozen = match freeze::freeze_for_long(mount) {
             Ok(frozen) => Some(frozen),
             Err(failure) if failure.errno() == Some(Errno::BUSY) && is_ours => None,
@@ -230,11 +230,16 @@ impl Drop for Stopped {
     }
 }
 
-/// Says whether the volume has limits, by its record. One that cannot be read says nothing.
-fn is_limited(volumes: &Dir, id: &VolumeId) -> Result<bool> {
+/// Says whether the volume has limits, by its record. One that cannot be read says nothing: it is frozen all the same.
+fn is_limited(volumes: &Dir, id: &VolumeId) -> bool {
+    let found = volume(volumes, id).ok().flatten();
+    found.is_some_and(|volume| !volume.limits.is_none())
+}
+
+/// Returns the volume by its record on the disk, if that can be understood.
+fn volume(volumes: &Dir, id: &VolumeId) -> Result<Option<Volume>> {
     let entry = scan::entry::<VolumeRecord>(volumes, id)?;
-    let record = entry.and_then(|entry| entry.record.ok());
-    Ok(record.is_some_and(|record| !record.volume.limits.is_none()))
+    Ok(entry.and_then(|entry| Some(entry.record.ok()?.volume)))
 }
 
 fn on_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
@@ -264,8 +269,7 @@ fn thaw(volumes: &Dir, id: &VolumeId, dir: &Dir) -> Result<()> {
 }
 
 fn thaw_unseen(volumes: &Dir, id: &VolumeId, used: &Use) -> Result<()> {
-    let entry = scan::entry::<VolumeRecord>(volumes, id)?;
-    let content = entry.and_then(|entry| Some(entry.record.ok()?.volume.content));
+    let content = volume(volumes, id)?.map(|volume| volume.content);
     let Some(Content::FileSystem(fs)) = content else { return Ok(()) };
     let mount = DetachedMount::make(fs.as_str(), &used.device.path, &MountOptions::default())?;
     freeze::thaw_detached(&mount)?;
