@@ -56,7 +56,7 @@ pub(super) async fn open(config: &Config, node: &NodeId) -> std::result::Result<
     let open = |pool| open_one(config, node, pool, &simulated);
     let pools = try_join_all(config.pools.iter().map(open)).await?;
     let host: Arc<dyn Host> =
-        if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel) };
+        if config.is_simulated() { Arc::new(simulated) } else { Arc::new(Kernel::default()) };
     let pools = Registry::new(pools);
     Ok(Opened { all: Arc::new(pools.clone()), pools, host })
 }

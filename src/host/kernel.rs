@@ -1,45 +1,40 @@
 //! The node as Linux has it: the mount table and the mount system calls.
 
+mod known;
 mod limits;
+mod place;
 
+use known::Known;
 pub use limits::Reach;
 use limits::Wanted;
 
-use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::{Enforcement, Host, Options, Place, Sight, Usage, target};
 use crate::backend::{Device, Ensured};
 use crate::error::{Error, Result};
 use crate::sys::blocking::blocking;
-use crate::sys::device::{self, DeviceNumber};
+use crate::sys::device::DeviceNumber;
 use crate::sys::mount::MountOptions;
-use crate::sys::mountinfo::{Mount, MountTable, Row};
+use crate::sys::mountinfo::MountTable;
 use crate::sys::{self, Failure, patience};
 use crate::volume::{Bytes, FsType, Limits};
 
 /// After so long, what keeps a mount busy is a process that uses it.
 const STILL_BUSY: Duration = Duration::from_secs(2);
 
-/// The major number of loop devices: what a volume of an image pool is mounted from.
-const LOOP_MAJOR: u32 = 7;
-
-/// How the name of a loop device's node begins.
-const LOOP_NODE: &[u8] = b"loop";
-
-/// Its mounts show a number that is no device's.
-const BTRFS: &str = "btrfs";
-
 /// The mounts of this node.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Kernel;
+#[derive(Debug, Clone, Default)]
+pub struct Kernel {
+    known: Arc<Known>,
+}
 
 /// Returns for whom limits can be enforced on this node, or why for nobody.
 pub fn reach_of_limits() -> Result<Reach> {
@@ -55,20 +50,8 @@ impl Host for Kernel {
     async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight> {
         let number = device.map(|device| device.number);
         let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).to_owned()).collect();
-        blocking(move || {
-            let is_wanted = |row: &Row<'_>| {
-                paths.iter().any(|path| row.is_at(path))
-                    || number.is_some_and(|number| may_be_of(row, number))
-            };
-            let table = MountTable::read_those(is_wanted).map_err(not_read)?;
-            let of_device = number.map(|number| places(&table, number));
-            let topmost = paths.iter().filter_map(|path| table.at(path));
-            Ok(Sight {
-                of_device: of_device.unwrap_or_default(),
-                topmost: topmost.map(place_of).collect(),
-            })
-        })
-        .await
+        let known = Arc::clone(&self.known);
+        blocking(move || known.sight(number, &paths)).await
     }
 
     async fn mount(&self, device: &Device, fs: FsType, at: &Path, options: &Options) -> Result<()> {
@@ -194,64 +177,26 @@ fn not_read(why: Failure) -> Error {
     Error::internal("read the mount table", why)
 }
 
-/// Says whether the device can be behind a row; [`device_of`] then knows it.
-fn may_be_of(row: &Row<'_>, device: DeviceNumber) -> bool {
-    row.is_of(device) || row.is_a(BTRFS) || row.name().starts_with(LOOP_NODE)
-}
-
 /// Returns the path as the mount table has it: links in its parents resolved, its last component untouched and
 /// never opened, since what is mounted there may hang. Nothing when the parent does not exist.
 fn real(path: &Path) -> Option<PathBuf> {
     let (parent, name) = (path.parent()?, path.file_name()?);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let without_links = ResolveFlags::NO_SYMLINKS;
+    if is_plain(parent)
+        && rustix::fs::openat2(CWD, parent, flags, Mode::empty(), without_links).is_ok()
+    {
+        return Some(parent.join(name));
+    }
     let fd = rustix::fs::open(parent, flags, Mode::empty()).ok()?;
     let parent = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     Some(parent.join(name))
 }
 
-fn places(table: &MountTable, device: DeviceNumber) -> Vec<Place> {
-    table.iter().filter(|mount| device_of(mount) == Some(device)).map(place_of).collect()
-}
-
-/// Returns the row of the mount table as a place.
-fn place_of(mount: &Mount) -> Place {
-    let node = bound_node(mount);
-    let what = match &node {
-        Some(_) => format!("the device {}", mount.root.display()),
-        None => format!("{} of {}", mount.fs_type, Path::new(&mount.source).display()),
-    };
-    Place {
-        at: mount.at.clone(),
-        is_node: node.is_some(),
-        device: node.or_else(|| mounted_loop(mount)),
-        what,
-        read_only: mount.options.has("ro"),
-        is_stuck: node.is_none() && mount.is_stopped() && !mount.options.has("ro"),
-        flags: mount.options.iter().collect(),
-    }
-}
-
-/// Returns the loop device whose node is bound or whose file system is mounted.
-fn device_of(mount: &Mount) -> Option<DeviceNumber> {
-    bound_node(mount).or_else(|| mounted_loop(mount))
-}
-
-/// Returns the loop device whose file system is mounted. The numbers that btrfs shows are anonymous: there the
-/// source says which device it is.
-fn mounted_loop(mount: &Mount) -> Option<DeviceNumber> {
-    if mount.fs_type == BTRFS {
-        return device::of_node(Path::new(&mount.source)).ok().flatten();
-    }
-    (mount.device.major == LOOP_MAJOR).then_some(mount.device)
-}
-
-/// Returns the loop device whose node is bound.
-fn bound_node(mount: &Mount) -> Option<DeviceNumber> {
-    let kept_in_memory = ["devtmpfs", "tmpfs"].contains(&mount.fs_type.as_str());
-    let is_loop = |name: &OsStr| name.as_bytes().starts_with(LOOP_NODE);
-    let named = mount.root.file_name().is_some_and(is_loop);
-    let number = (kept_in_memory && named).then(|| device::of_node(&mount.at));
-    number.and_then(std::result::Result::ok).flatten()
+/// Says whether a path without links would be written like this by the kernel, too.
+fn is_plain(path: &Path) -> bool {
+    let plain: PathBuf = path.components().filter(|part| *part != Component::ParentDir).collect();
+    plain.as_os_str() == path.as_os_str()
 }
 
 fn not_mounted(why: Failure, options: &Options) -> Error {

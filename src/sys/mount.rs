@@ -9,6 +9,7 @@ mod bind;
 mod detached;
 mod filesystem;
 mod flags;
+mod point;
 mod shared;
 mod target;
 mod unmount;
@@ -20,6 +21,7 @@ pub use detached::{DetachedMount, Reach};
 use filesystem::make;
 pub use filesystem::mount;
 pub use flags::vfs_flags;
+pub use point::is_mounted;
 pub use shared::bind_shared;
 pub use unmount::{How, unmount, unmount_all, unmount_in};
 

@@ -47,7 +47,7 @@ fn a_pool_whose_disk_hangs_is_unreachable_until_it_answers_again() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let pool = ImagePool::open(settings(room.path())).await.unwrap();
-        let mut driver = Driver::start(pool, Arc::new(Kernel), 0).await;
+        let mut driver = Driver::start(pool, Arc::new(Kernel::default()), 0).await;
         let request = v1::CreateVolumeRequest {
             volume_capabilities: vec![requests::file_system("ext4", Mode::SingleNodeWriter)],
             capacity_range: requests::at_least(64 << 20),

@@ -129,6 +129,8 @@ mod pod;
 #[cfg(test)]
 mod projected;
 mod rig;
+#[cfg(test)]
+mod sight;
 mod stop;
 mod stopped;
 #[cfg(test)]

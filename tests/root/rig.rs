@@ -70,7 +70,7 @@ impl Ground {
 impl Rig {
     async fn on(ground: Ground) -> Self {
         let pool = ImagePool::open(settings(ground.path())).await.unwrap();
-        let driver = Driver::start(pool.clone(), Arc::new(Kernel), 0).await;
+        let driver = Driver::start(pool.clone(), Arc::new(Kernel::default()), 0).await;
         Self { driver, pool, ground }
     }
 
@@ -110,7 +110,7 @@ impl Rig {
     async fn again(room: tempfile::TempDir, ground: Ground) -> Self {
         let pool = ImagePool::open(settings(ground.path())).await.unwrap();
         let pools = vec![LocalPool::new("default", NODE, pool.clone())];
-        let driver = Driver::start_in(room, pools, Arc::new(Kernel), 0).await;
+        let driver = Driver::start_in(room, pools, Arc::new(Kernel::default()), 0).await;
         Self { driver, pool, ground }
     }
 

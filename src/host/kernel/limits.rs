@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::place::places;
 use crate::error::{Error, Result};
 use crate::host::Enforcement;
 use crate::host::pod::PodUid;
@@ -40,7 +41,7 @@ impl Wanted {
     /// Finds the groups of the pods that see the device now.
     pub(super) fn of(device: DeviceNumber, limits: &Limits) -> Result<Self> {
         let table = super::read_table()?;
-        let places = super::places(&table, device);
+        let places = places(&table, device);
         let pods: BTreeSet<_> =
             places.iter().filter_map(|place| PodUid::of_target(&place.at)).collect();
         let hierarchies = match usable(&table) {

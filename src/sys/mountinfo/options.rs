@@ -11,8 +11,13 @@ pub struct Options(Box<[u8]>);
 // === impl Options ===
 
 impl Options {
-    pub(super) fn of_column(column: &[u8]) -> Self {
+    pub(in crate::sys) fn of_column(column: &[u8]) -> Self {
         Self(column.into())
+    }
+
+    /// Returns them with those of another column behind.
+    pub(in crate::sys) fn and(self, more: &[u8]) -> Self {
+        if more.is_empty() { self } else { Self([&self.0, more].join(&b',').into()) }
     }
 
     /// Returns them one by one, in the kernel's order.
