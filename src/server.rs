@@ -4,6 +4,7 @@
 
 mod authority;
 mod drain;
+mod services;
 mod signal;
 mod socket;
 
@@ -12,10 +13,10 @@ use std::future::Future;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::transport::Server;
 
 pub use drain::{Drain, Ended};
+pub use services::Services;
 pub use signal::Stops;
 pub use socket::{Socket, SocketError, SocketFile};
 
@@ -23,12 +24,12 @@ use crate::rpc::{Calls, CallsLayer};
 
 use authority::AnyAuthority;
 
-/// Serves the routes on the socket until it is told to stop, then until every connection is done.
+/// Serves the services on the socket until it is told to stop, then until every connection is done.
 ///
 /// A connection is done when its calls are answered, not when their work ends: see [`Calls::finished`].
 pub fn serve(
     socket: Socket,
-    routes: Routes,
+    services: Services,
     calls: Calls,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send {
@@ -39,14 +40,14 @@ pub fn serve(
         // First the file and then the listener: who comes now finds nothing, rather than nobody.
         drop(file);
     };
-    let server = Server::builder().layer(layer).add_routes(routes);
+    let server = Server::builder().layer(layer);
     let incoming = UnixListenerStream::new(listener);
     async move {
         if is_called_by_path {
             let incoming = incoming.map(|stream| stream.map(AnyAuthority::new));
-            server.serve_with_incoming_shutdown(incoming, stopped).await
+            server.serve_with_incoming_shutdown(services, incoming, stopped).await
         } else {
-            server.serve_with_incoming_shutdown(incoming, stopped).await
+            server.serve_with_incoming_shutdown(services, incoming, stopped).await
         }
     }
 }

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::transport;
 
 use super::doctor;
@@ -27,7 +26,7 @@ use crate::logging::{self, Levels};
 use crate::metrics::{Exporter, NoExporter};
 use crate::registration::Registration;
 use crate::rpc::Calls;
-use crate::server::{self, Drain, Ended, Socket, Stops};
+use crate::server::{self, Drain, Ended, Services, Socket, Stops};
 use crate::sys::{blocking, code, freeze};
 
 pub(super) use routes::Mode;
@@ -156,14 +155,14 @@ impl Setup {
         &self,
         driver: &'static str,
         endpoint: &Endpoint,
-    ) -> Result<Option<(Socket, Routes)>, Failure> {
+    ) -> Result<Option<(Socket, Services)>, Failure> {
         if !self.config.registration || self.mode == Mode::Controller {
             return Ok(None);
         }
         let registration = Registration::new(driver, endpoint.path());
         let file = Endpoint::at(&registration.file(&self.config.plugin_registry()))?;
         let socket = Socket { is_called_by_path: true, ..Socket::listen(&file).await? };
-        Ok(Some((socket, Routes::new(RegistrationServer::new(registration)))))
+        Ok(Some((socket, Services::of(RegistrationServer::new(registration)))))
     }
 
     async fn serve(
@@ -217,11 +216,11 @@ type Serving = JoinHandle<Result<(), transport::Error>>;
 
 /// Serves each socket until all have ended or one fails.
 async fn serve_all(
-    served: Vec<(Socket, Routes)>,
+    served: Vec<(Socket, Services)>,
     calls: Calls,
     stop: CancellationToken,
 ) -> Result<(), transport::Error> {
-    let serve = |(socket, routes)| server::serve(socket, routes, calls.clone(), stop.clone());
+    let serve = |(socket, services)| server::serve(socket, services, calls.clone(), stop.clone());
     try_join_all(served.into_iter().map(serve)).await.map(|_| ())
 }
 

@@ -8,10 +8,12 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -106,10 +108,9 @@ where
     E: Send + 'static,
 {
     let began = Instant::now();
-    // A task within the task, because a panic is caught at the edge of one and the line comes after it.
-    let handler = unread::told_apart(handler).instrument(span.clone());
-    let ended = tokio::spawn(handler).await;
-    let response = ended.unwrap_or_else(|ended| Ok(stopped(method, &ended)))?;
+    // Here and not at the edge of the task, because the line comes after it. What calls share is behind locks.
+    let handler = AssertUnwindSafe(unread::told_apart(handler)).catch_unwind();
+    let response = handler.await.unwrap_or_else(|_panic| Ok(failed(method, panicked(method))))?;
     // An answer without the header is a good one so far: its status comes behind the last message.
     let status = Status::from_header_map(response.headers());
     let response = response.map(Body::new);
@@ -131,7 +132,10 @@ pub(super) fn told(method: Method, status: &Status, began: Instant, tally: &Tall
 
 /// Answers a call whose task ended without an answer.
 fn stopped<A: Default>(method: Method, ended: &JoinError) -> Response<A> {
-    let error = if ended.is_panic() { panicked(method) } else { stopping() };
+    failed(method, if ended.is_panic() { panicked(method) } else { stopping() })
+}
+
+fn failed<A: Default>(method: Method, error: Error) -> Response<A> {
     match answer::<()>(method, Err(error)) {
         Err(status) => status.into_http(),
         Ok(_) => Response::default(),

@@ -17,6 +17,7 @@ use orlop::identity::Identity;
 use orlop::locks::Locks;
 use orlop::node::{self, Limiter, Node};
 use orlop::rpc::{Calls, CallsLayer};
+use orlop::server::Services;
 use orlop::volume::Bytes;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -124,14 +125,14 @@ fn serve(socket: &Path, controller: Controller, node: Node) -> tokio::task::Join
     let listener = UnixListener::bind(socket).unwrap();
     let identity = Identity::new(Arc::new(AtomicBool::new(true)));
     let metadata = v1::snapshot_metadata_server::SnapshotMetadataServer::new(controller.clone());
+    let services = Services::of(v1::identity_server::IdentityServer::new(identity))
+        .and(v1::controller_server::ControllerServer::new(controller.clone()))
+        .and(v1::group_controller_server::GroupControllerServer::new(controller))
+        .and(v1::node_server::NodeServer::new(node))
+        .and(metadata);
     let served = Server::builder()
         .layer(CallsLayer::new(Calls::default(), CancellationToken::new()))
-        .add_service(v1::identity_server::IdentityServer::new(identity))
-        .add_service(v1::controller_server::ControllerServer::new(controller.clone()))
-        .add_service(v1::group_controller_server::GroupControllerServer::new(controller))
-        .add_service(v1::node_server::NodeServer::new(node))
-        .add_service(metadata)
-        .serve_with_incoming(UnixListenerStream::new(listener));
+        .serve_with_incoming(services, UnixListenerStream::new(listener));
     tokio::spawn(async { served.await.unwrap() })
 }
 

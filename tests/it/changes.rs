@@ -16,10 +16,9 @@ use orlop::host::simulated::Simulated;
 use orlop::identity::Identity;
 use orlop::locks::Locks;
 use orlop::rpc::Calls;
-use orlop::server::{self, Drain, Ended, Socket};
+use orlop::server::{self, Drain, Ended, Services, Socket};
 use orlop::volume::Bytes;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
@@ -299,8 +298,8 @@ impl Running {
         let path = room.path().join("csi.sock");
         let socket = Socket::listen(&Endpoint::at(&path).unwrap()).await.unwrap();
         let (calls, stop) = (Calls::default(), CancellationToken::new());
-        let routes = Routes::new(SnapshotMetadataServer::new(controller(pool)));
-        let serving = tokio::spawn(server::serve(socket, routes, calls.clone(), stop.clone()));
+        let services = Services::of(SnapshotMetadataServer::new(controller(pool)));
+        let serving = tokio::spawn(server::serve(socket, services, calls.clone(), stop.clone()));
         let client = SnapshotMetadataClient::new(crate::driver::connect(path).await);
         let drain = Drain { stop, calls, locks: Locks::default(), grace: Duration::from_secs(20) };
         Self { client, drain, serving, _room: room }

@@ -10,11 +10,10 @@ use orlop::csi::v1::controller_server::{Controller, ControllerServer};
 use orlop::error::Error;
 use orlop::locks::Locks;
 use orlop::rpc::{Calls, Method, answer};
-use orlop::server::{self, Drain, Ended, Socket};
+use orlop::server::{self, Drain, Ended, Services, Socket};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::transport::{self, Channel};
 use tonic::{Code, Request, Response, Status};
 
@@ -62,8 +61,8 @@ impl Running {
         let room = tempfile::tempdir().unwrap();
         let socket = Socket::listen(&Endpoint::at(&socket_in(room.path())).unwrap()).await.unwrap();
         let (calls, locks, stop) = (Calls::default(), Locks::default(), CancellationToken::new());
-        let routes = Routes::new(ControllerServer::new(Stub { locks: locks.clone() }));
-        let serving = tokio::spawn(server::serve(socket, routes, calls.clone(), stop.clone()));
+        let services = Services::of(ControllerServer::new(Stub { locks: locks.clone() }));
+        let serving = tokio::spawn(server::serve(socket, services, calls.clone(), stop.clone()));
         Self { room, calls, locks, stop, serving }
     }
 

@@ -5,8 +5,6 @@ mod hostpath;
 use std::error::Error;
 use std::sync::Arc;
 
-use tonic::service::Routes;
-
 use super::{Mode, Setup};
 use crate::cli::failure::Failure;
 use crate::cluster::client::connect_for_pods;
@@ -16,7 +14,7 @@ use crate::csi::v1::node_server::NodeServer;
 use crate::ephemeral::{Inline, Kind, Role, Settings, config, scratch};
 use crate::locks::Locks;
 use crate::rpc::Calls;
-use crate::server::Socket;
+use crate::server::{Services, Socket};
 
 /// Looks at the sockets of the roles before anything else is done.
 pub(super) async fn check_sockets(setup: &Setup) -> Result<(), Failure> {
@@ -45,7 +43,7 @@ pub(super) async fn open(
     setup: &Setup,
     locks: &Locks,
     calls: &Calls,
-) -> Result<Vec<(Socket, Routes)>, Failure> {
+) -> Result<Vec<(Socket, Services)>, Failure> {
     let mut all = Vec::new();
     for (role, endpoint) in served(setup) {
         let inline = Inline::start(Settings {
@@ -61,10 +59,9 @@ pub(super) async fn open(
             masked: calls.masked().clone(),
         });
         let inline = inline.map_err(|why| failed(role, &why))?;
-        let mut routes = Routes::builder();
-        routes.add_service(IdentityServer::new(inline.clone()));
-        routes.add_service(NodeServer::new(inline));
-        all.push((Socket::listen(endpoint).await?, routes.routes()));
+        let services =
+            Services::of(IdentityServer::new(inline.clone())).and(NodeServer::new(inline));
+        all.push((Socket::listen(endpoint).await?, services));
         all.extend(setup.registration(role.driver_name(), endpoint).await?);
         tracing::info!(%endpoint, driver = role.driver_name(), "serving the role {role}");
     }

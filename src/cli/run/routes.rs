@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tonic::service::Routes;
-
 use super::{Opened, Setup};
 use crate::admin::Admin;
 use crate::backend::{Enforcer, Freed};
@@ -21,6 +19,7 @@ use crate::identity::Identity;
 use crate::locks::Locks;
 use crate::logging::Levels;
 use crate::node::{self, Limiter, Node};
+use crate::server::Services;
 
 /// Which services one process serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +35,8 @@ pub(in crate::cli) enum Mode {
 /// What is served on the two sockets.
 #[derive(Debug)]
 pub(super) struct Served {
-    pub(super) csi: Routes,
-    pub(super) admin: Routes,
+    pub(super) csi: Services,
+    pub(super) admin: Services,
 }
 
 /// Returns what enforces the limits of volumes, where that is this process.
@@ -57,23 +56,22 @@ pub(super) fn of(
 ) -> Served {
     // The pools are open before anything is answered, so whoever gets an answer gets this one.
     let ready = Arc::new(AtomicBool::new(true));
-    let mut csi = Routes::builder();
     let identity = Identity::new(ready).telling_changes(tells_changes(setup, &opened));
-    csi.add_service(IdentityServer::new(identity));
+    let mut csi = Services::of(IdentityServer::new(identity));
     if setup.mode != Mode::Node {
         let enforcer = limiter.clone().map(|limiter| limiter as Arc<dyn Enforcer>);
         let controller = controller(setup, &opened, locks, enforcer);
         if !setup.is_joined() {
-            csi.add_service(SnapshotMetadataServer::new(controller.clone()));
+            csi = csi.and(SnapshotMetadataServer::new(controller.clone()));
         }
-        csi.add_service(GroupControllerServer::new(controller.clone()));
-        csi.add_service(ControllerServer::new(controller));
+        csi = csi.and(GroupControllerServer::new(controller.clone()));
+        csi = csi.and(ControllerServer::new(controller));
     }
     if let Some(limiter) = limiter {
-        csi.add_service(NodeServer::new(node(setup, &opened, locks, limiter, freed)));
+        csi = csi.and(NodeServer::new(node(setup, &opened, locks, limiter, freed)));
     }
     let admin = Admin::new(opened.pools, locks.clone(), levels);
-    Served { csi: csi.routes(), admin: Routes::new(AdminServer::new(admin)) }
+    Served { csi, admin: Services::of(AdminServer::new(admin)) }
 }
 
 /// Returns whether the deployment tells changed blocks. All its processes must say the same: where they are several,
