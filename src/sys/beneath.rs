@@ -58,11 +58,28 @@ pub enum Follow {
 /// How often a lookup is tried that a rename somewhere else has spoiled.
 const LOOKUPS: u32 = 64;
 
+/// Nothing leads out of the directory.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
 /// Only root looks into a pool; pods see what is mounted for them.
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+// === impl How ===
+
+impl How {
+    fn flags(self) -> (OFlags, Mode) {
+        let (flags, mode) = match self {
+            Self::Read => (OFlags::RDONLY, Mode::empty()),
+            Self::ReadWrite => (OFlags::RDWR, Mode::empty()),
+            Self::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, FILE_MODE),
+        };
+        (flags | OFlags::CLOEXEC, mode)
+    }
+}
 
 // === impl Dir ===
 
@@ -151,13 +168,29 @@ impl Dir {
     /// Opens the file `name`.
     pub fn open_file(&self, name: impl AsRef<OsStr>, how: How) -> Result<File> {
         let name = name.as_ref();
-        let (flags, mode) = match how {
-            How::Read => (OFlags::RDONLY, Mode::empty()),
-            How::ReadWrite => (OFlags::RDWR, Mode::empty()),
-            How::CreateNew => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, FILE_MODE),
-        };
-        let fd = self.lookup(name, flags | OFlags::CLOEXEC, mode, ResolveFlags::empty());
+        let (flags, mode) = how.flags();
+        let fd = self.lookup(name, flags, mode, ResolveFlags::empty());
         fd.map(File::from).doing(|| format!("open {}", self.path_of(name).display()))
+    }
+
+    /// Opens the file `name` of the directory `within`.
+    pub fn open_file_in(&self, within: &str, name: &str, how: How) -> Result<File> {
+        let (flags, mode) = how.flags();
+        let fd = self.lookup_in(within, name, flags, mode);
+        fd.map(File::from).doing(|| format!("open {}", self.path_of(within).join(name).display()))
+    }
+
+    /// Says whether there is anything called `name` in the directory `within`, which need not exist.
+    pub fn exists_in(&self, within: &str, name: &str) -> Result<bool> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match self.lookup_in(within, name, flags, Mode::empty()) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => {
+                let path = self.path_of(within).join(name);
+                Err(Failure::new(format!("look at {}", path.display()), errno))
+            }
+        }
     }
 
     /// Returns the content of the file `name`.
@@ -243,11 +276,19 @@ impl Dir {
         mode: Mode,
         restrictions: ResolveFlags,
     ) -> Result<OwnedFd, Errno> {
-        let resolve = ResolveFlags::BENEATH
-            | ResolveFlags::NO_SYMLINKS
-            | ResolveFlags::NO_MAGICLINKS
-            | restrictions;
-        rustix::fs::openat2(&self.fd, name::checked(name)?, flags, mode, resolve)
+        rustix::fs::openat2(&self.fd, name::checked(name)?, flags, mode, BENEATH | restrictions)
+    }
+
+    /// Opens what is two names away, which is one question instead of two.
+    fn lookup_in(
+        &self,
+        within: &str,
+        name: &str,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        let (within, name) = (name::checked(within.as_ref())?, name::checked(name.as_ref())?);
+        rustix::fs::openat2(&self.fd, Path::new(within).join(name), flags, mode, BENEATH)
     }
 
     fn stat(&self, name: &OsStr) -> Result<rustix::fs::Stat, Errno> {

@@ -118,13 +118,10 @@ impl ImagePool {
         ask: impl FnOnce(&LastSeen, &VolumeId, &File) -> crate::sys::Result<Option<T>> + Send + 'static,
     ) -> Result<Option<T>> {
         let (store, seen, id) = (Arc::clone(&self.store), Arc::clone(&self.seen), id.clone());
-        blocking(move || {
-            let dir = store.parent::<VolumeId>().open_dir(id.to_string());
-            match dir.and_then(|dir| open_image(&dir)) {
-                Ok(image) => Ok(ask(&seen, &id, &image)?),
-                Err(failure) if failure.is_not_found() => Ok(None),
-                Err(failure) => Err(failure.into()),
-            }
+        blocking(move || match store.image_of(&id) {
+            Ok(image) => Ok(ask(&seen, &id, &image)?),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(failure.into()),
         })
         .await
     }
@@ -176,8 +173,7 @@ impl ImagePool {
         let (store, seen) = (Arc::clone(&self.store), Arc::clone(&self.seen));
         let (id, options) = (record.volume.id.clone(), options(record));
         blocking(move || {
-            let dir = store.parent::<VolumeId>().open_dir(id.to_string())?;
-            let image: File = open_image(&dir)?;
+            let image = store.image_of(&id)?;
             let attached = match loopdev::attach(&image, options) {
                 // Somebody else has a lock on the image.
                 Err(failure) if failure.errno() == Some(Errno::WOULDBLOCK) => {

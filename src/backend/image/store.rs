@@ -21,7 +21,7 @@ use crate::fault;
 use crate::sys::beneath::{Dir, DirLock, How};
 use crate::sys::failure::Doing;
 use crate::sys::patience;
-use crate::volume::Bytes;
+use crate::volume::{Bytes, VolumeId};
 
 /// How long a lock may be held by nobody in particular.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -84,6 +84,11 @@ impl Store {
     /// Returns the path of the image, for programs and messages.
     pub(super) fn image_path<Id: Kept>(&self, id: &Id) -> PathBuf {
         self.parent::<Id>().path_of(id.to_string()).join(layout::IMAGE)
+    }
+
+    /// Opens the image of a volume that nobody has to hold for that.
+    pub(super) fn image_of(&self, id: &VolumeId) -> crate::sys::Result<File> {
+        self.volumes.open_file_in(id.as_str(), layout::IMAGE, How::ReadWrite)
     }
 
     /// Opens the directory of `id` and locks it. `Busy` when somebody works on it.

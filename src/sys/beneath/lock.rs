@@ -24,12 +24,8 @@ impl Dir {
     pub fn try_lock(&self) -> Result<Option<DirLock>> {
         let doing = || format!("lock {}", self.path.display());
         // A lock belongs to the opening and not to the directory: each needs one of its own.
-        let fd = rustix::fs::openat(&self.fd, ".", DIRECTORY, Mode::empty()).doing(doing)?;
-        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(DirLock(fd))),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(errno) => Err(Failure::new(doing(), errno)),
-        }
+        let fd = rustix::fs::openat(&self.fd, ".", DIRECTORY, Mode::empty());
+        fd.and_then(DirLock::try_of).doing(doing)
     }
 
     /// Locks the directory `name`, or returns nothing when it is locked. What is locked is the directory that
@@ -38,7 +34,9 @@ impl Dir {
         let name = name.as_ref();
         let doing = || format!("lock {}", self.path_of(name).display());
         for _ in 0..TRIES {
-            let Some(lock) = self.open_dir(name)?.try_lock()? else { return Ok(None) };
+            let Some(lock) = DirLock::try_of(self.open_dir(name)?.fd).doing(doing)? else {
+                return Ok(None);
+            };
             let locked = rustix::fs::fstat(&lock.0).doing(doing)?;
             let named = self.stat(name).doing(doing)?;
             if (locked.st_dev, locked.st_ino) == (named.st_dev, named.st_ino) {
@@ -52,6 +50,15 @@ impl Dir {
 // === impl DirLock ===
 
 impl DirLock {
+    /// Locks the directory of an opening that nobody else has.
+    fn try_of(fd: OwnedFd) -> Result<Option<Self>, Errno> {
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self(fd))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// Returns a second descriptor of the same lock, for a child process: see `Invocation::holding`.
     pub fn duplicate(&self) -> Result<OwnedFd> {
         self.0.as_fd().try_clone_to_owned().doing(|| "duplicate the lock of a directory")

@@ -29,6 +29,31 @@ fn no_name_leads_outside() {
 }
 
 #[test]
+fn two_names_lead_no_further_than_one() {
+    let (temp, dir) = world();
+    let volume = dir.create_dir("v-1").unwrap();
+    drop(volume.open_file("data.img", How::CreateNew).unwrap());
+    symlink("../../out/precious", temp.path().join("in/v-1/link")).unwrap();
+    assert!(dir.exists_in("v-1", "data.img").unwrap());
+    assert!(dir.exists_in("v-1", "link").unwrap(), "the link itself");
+    assert!(!dir.exists_in("v-1", "paused").unwrap());
+    assert!(!dir.exists_in("v-2", "paused").unwrap());
+    dir.open_file_in("v-1", "data.img", How::ReadWrite).unwrap();
+    assert!(dir.open_file_in("v-2", "data.img", How::Read).unwrap_err().is_not_found());
+    for (within, name, errno) in [
+        ("link-to-dir", "precious", Errno::LOOP),
+        ("v-1", "link", Errno::LOOP),
+        ("..", "out", Errno::INVAL),
+        ("v-1", "../../out/precious", Errno::INVAL),
+        ("v-1", "", Errno::INVAL),
+    ] {
+        let error = dir.open_file_in(within, name, How::Read).unwrap_err();
+        assert_eq!(error.errno(), Some(errno), "{within}/{name}");
+    }
+    assert_eq!(dir.exists_in("link-to-dir", "precious").unwrap_err().errno(), Some(Errno::LOOP));
+}
+
+#[test]
 fn a_link_is_replaced_and_not_written_through() {
     let (temp, dir) = world();
     dir.write_atomically("link-to-file", b"new").unwrap();

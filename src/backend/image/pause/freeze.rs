@@ -140,12 +140,7 @@ impl Pausing {
     pub(super) fn resume(self: &Arc<Self>, id: &VolumeId) -> Result<()> {
         let _turn = self.turn(id);
         let volumes = self.store.parent::<VolumeId>();
-        let is_marked = match volumes.open_dir(id.to_string()) {
-            Ok(dir) => dir.exists(layout::PAUSED)?,
-            Err(failure) if failure.is_not_found() => false,
-            Err(failure) => return Err(failure.into()),
-        };
-        if is_marked {
+        if volumes.exists_in(id.as_str(), layout::PAUSED)? {
             let held = hold_patiently(&self.store, id)?;
             thaw(volumes, id, &held.dir)?;
             fault::point("resume: thawed");
@@ -286,8 +281,7 @@ fn volume_of(image: &Path) -> Option<VolumeId> {
 
 /// Another pool on this machine may have a volume of that name.
 fn is_image_of(volumes: &Dir, id: &VolumeId, device: &LoopDevice) -> Result<bool> {
-    let image = volumes.open_dir(id.to_string()).and_then(|dir| open_image(&dir));
-    let image = match image {
+    let image = match volumes.open_file_in(id.as_str(), layout::IMAGE, How::ReadWrite) {
         Ok(image) => Backing::of(&image)?,
         Err(failure) if failure.is_not_found() => return Ok(false),
         Err(failure) => return Err(failure.into()),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,9 @@ pub(super) fn attach(
 /// Attaches the file of `config` to a device that is free, and locked first: udev looks into every new block
 /// device, but leaves those alone whose lock it cannot have.
 fn configure_free(control: &File, config: &loop_config) -> Result<(LoopDevice, File)> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // Two that ask at once are given the same one. Other processes ask, too; only our own threads can take turns.
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let number = ioctl::free_number(control).doing(|| "get a free loop device")?;
     let device = node::device(number.unsigned_abs())?;
     let open = node::open_writable(&device)?;
