@@ -211,16 +211,19 @@ impl Enforcer for Limiter {
 
 /// Looks after the volumes of the pool until the limiter is gone.
 async fn look_after(limiter: Weak<Limiter>, pool: LocalPool) {
-    let Some(found) = limiter.upgrade() else { return };
-    if let Err(why) = found.find(&pool).await {
-        tracing::warn!(
-            pool = &*pool.name,
-            why = why.sentence(),
-            "not all volumes with limits were found"
-        );
-    }
-    drop(found);
+    let mut is_there = false;
     while let Some(limiter) = limiter.upgrade() {
+        // One whose disk comes later has the volumes that are in use no sooner.
+        if !is_there && pool.backend.uuid().is_ok() {
+            is_there = true;
+            if let Err(why) = limiter.find(&pool).await {
+                tracing::warn!(
+                    pool = &*pool.name,
+                    why = why.sentence(),
+                    "not all volumes with limits were found"
+                );
+            }
+        }
         limiter.look(&pool).await;
         drop(limiter);
         tokio::time::sleep(OFTEN).await;

@@ -1,23 +1,33 @@
 //! Limits: what a volume is made with, what ControllerModifyVolume changes, and what the node is told.
 
 use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orlop::backend::faulty::{Faulty, When};
+use orlop::backend::late::Late;
 use orlop::backend::memory::Memory;
 use orlop::backend::{Backend, Local, LocalPool, Registry};
 use orlop::csi::v1;
 use orlop::csi::v1::controller_service_capability::Type;
 use orlop::csi::v1::controller_service_capability::rpc::Type::ModifyVolume;
+use orlop::error::{Error, Result};
 use orlop::host::simulated::Simulated;
 use orlop::locks::Locks;
 use orlop::node::Limiter;
 use orlop::volume::{Bytes, Limits, Volume, VolumeId};
+use tokio::sync::oneshot;
 use tonic::{Code, Status};
 
 use crate::driver::{Driver, NODE, text};
 use crate::requests::{create, modify, pairs, publish, stage, unpublish};
+
+/// Later than that, the limiter of the first driver has set them again by itself.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A pool that is being opened.
+type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Local>>> + Send>>;
 
 /// A driver, and the pool and the node behind it to look at.
 struct Rig {
@@ -214,9 +224,40 @@ async fn a_new_driver_sets_them_again() {
     let limiter = Limiter::start(Registry::new(pools), host, Locks::default());
     let began = Instant::now();
     while rig.held(&id).await != reads(500) {
-        assert!(began.elapsed() < Duration::from_secs(30), "the limits are not set again");
+        assert!(began.elapsed() < SOON, "the limits are not set again");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(limiter.unenforced(&id.parse().unwrap()), None);
     assert!(silent.has_failed(), "the other pool was not asked");
+}
+
+/// > What is in use of a pool whose disk comes later is limited when it is there.
+#[tokio::test]
+async fn a_pool_that_comes_late_has_its_limits_set_again() {
+    let mut rig = Rig::new().await;
+    let id = rig.create(&[("readIOPS", "500")]).await.unwrap();
+    rig.publish(&id).await;
+    let device = rig.pool.attached(&id.parse().unwrap()).await.unwrap().unwrap();
+    orlop::host::Host::unlimit(&rig.host, device.number, "/".as_ref()).await.unwrap();
+    let (come, coming) = oneshot::channel::<()>();
+    let pool: Arc<dyn Local> = rig.pool.clone();
+    let opening: Opening = Box::pin(async move {
+        coming.await.unwrap();
+        Ok(pool)
+    });
+    let why = Error::Absent { place: "its disk".to_owned(), why: "it is away".to_owned() };
+    let never = || -> Opening { Box::pin(std::future::pending()) };
+    let late = Late::begin("default", &why, Some(Box::pin(opening)), never);
+    let pools = Registry::new(vec![LocalPool::new("default", NODE, late)]);
+    let host = Arc::new(rig.host.clone());
+    let _limiter = Limiter::start(pools, host, Locks::default());
+    // It has looked, and found no pool.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(rig.held(&id).await, Limits::NONE);
+    come.send(()).unwrap();
+    let began = Instant::now();
+    while rig.held(&id).await != reads(500) {
+        assert!(began.elapsed() < SOON, "the limits are not set again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
