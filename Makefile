@@ -7,7 +7,7 @@ CARGO_RUNNER := CARGO_TARGET_$(shell uname -m | tr a-z A-Z)_UNKNOWN_LINUX_GNU_RU
 RUNNER := $(if $(AS_ROOT),$(CARGO_RUNNER)='$(AS_ROOT)')
 
 # Limits, and the growth of a file system that is mounted.
-VM_TESTS := limits:: life::ext4 fs_grow:: sys_grow::
+VM_TESTS := sight:: limits:: life::ext4 fs_grow:: sys_grow::
 
 # The same for every test, so that everything is built once.
 FEATURES := --features root,faults

@@ -27,7 +27,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     async fn resolve(&self, path: PathBuf) -> PathBuf;
 
     /// Returns every place where the device is mounted or its node is bound, and what is mounted topmost at
-    /// exactly each of these resolved paths: all of it as of one moment.
+    /// exactly each of these resolved paths, between which no mount has come or gone.
     async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight>;
 
     /// Mounts the device's file system at an existing directory.
@@ -151,7 +151,7 @@ pub enum Enforcement {
     Missing(String),
 }
 
-/// What a node has of a device, and at some paths, at one moment.
+/// What a node has of a device, and at some paths.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sight {
     /// Every place of the device.

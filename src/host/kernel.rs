@@ -36,6 +36,15 @@ pub struct Kernel {
     known: Arc<Known>,
 }
 
+// === impl Kernel ===
+
+impl Kernel {
+    /// Returns what [`Host::sight`] does if that takes no look at the whole mount table, or nothing.
+    pub fn glance(&self, device: Option<&Device>, paths: &[PathBuf]) -> sys::Result<Option<Sight>> {
+        self.known.glance(device.map(|device| device.number), paths)
+    }
+}
+
 /// Returns for whom limits can be enforced on this node, or why for nobody.
 pub fn reach_of_limits() -> Result<Reach> {
     limits::reach(&read_table()?)
@@ -189,7 +198,7 @@ fn real(path: &Path) -> Option<PathBuf> {
         return Some(parent.join(name));
     }
     let fd = rustix::fs::open(parent, flags, Mode::empty()).ok()?;
-    let parent = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    let parent = std::fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).ok()?;
     Some(parent.join(name))
 }
 

@@ -108,7 +108,8 @@ where
     E: Send + 'static,
 {
     let began = Instant::now();
-    // Here and not at the edge of the task, because the line comes after it. What calls share is behind locks.
+    // Here and not at the edge of the task, because the line comes after it. By then all that the call had is dropped,
+    // and whoever enters a lock that was held in a panic knows that what is behind it is whole.
     let handler = AssertUnwindSafe(unread::told_apart(handler)).catch_unwind();
     let response = handler.await.unwrap_or_else(|_panic| Ok(failed(method, panicked(method))))?;
     // An answer without the header is a good one so far: its status comes behind the last message.

@@ -1,6 +1,7 @@
 //! The services that a socket has, found by the name in the path of a call.
 //!
-//! tonic would find them with a router for web sites, which takes a path to pieces and boxes a call four times over.
+//! tonic would find them with axum, a router for web sites, which takes each path to pieces and boxes each call several
+//! times over.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,9 +16,9 @@ use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
 use tower::Service;
 
-/// Services; a clone has the same.
+/// Services; a clone has the same, and is made for each call.
 #[derive(Clone, Default)]
-pub struct Services(Vec<(&'static str, Arc<dyn Serve>)>);
+pub struct Services(Arc<Vec<(&'static str, Arc<dyn Serve>)>>);
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
@@ -45,7 +46,9 @@ impl Services {
         S: NamedService + Clone + Send + Sync + 'static,
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
     {
-        self.0.push((S::NAME, Arc::new(service)));
+        let services = Arc::make_mut(&mut self.0);
+        debug_assert!(services.iter().all(|(name, _)| *name != S::NAME), "{} twice", S::NAME);
+        services.push((S::NAME, Arc::new(service)));
         self
     }
 }

@@ -276,7 +276,8 @@ impl Dir {
         mode: Mode,
         restrictions: ResolveFlags,
     ) -> Result<OwnedFd, Errno> {
-        rustix::fs::openat2(&self.fd, name::checked(name)?, flags, mode, BENEATH | restrictions)
+        let name = name::checked(name)?;
+        settled(|| rustix::fs::openat2(&self.fd, name, flags, mode, BENEATH | restrictions))
     }
 
     /// Opens what is two names away, which is one question instead of two.
@@ -288,7 +289,8 @@ impl Dir {
         mode: Mode,
     ) -> Result<OwnedFd, Errno> {
         let (within, name) = (name::checked(within.as_ref())?, name::checked(name.as_ref())?);
-        rustix::fs::openat2(&self.fd, Path::new(within).join(name), flags, mode, BENEATH)
+        let path = Path::new(within).join(name);
+        settled(|| rustix::fs::openat2(&self.fd, &path, flags, mode, BENEATH))
     }
 
     fn stat(&self, name: &OsStr) -> Result<rustix::fs::Stat, Errno> {
@@ -314,6 +316,15 @@ impl Dir {
         let to = name::checked(to).doing(doing)?;
         rustix::fs::renameat_with(&self.fd, from, &into.fd, to, flags).doing(doing)
     }
+}
+
+/// Looks again when what was found was just being moved away: a plain name leads out of its directory in no other way.
+/// With [`ResolveFlags::NO_XDEV`] it also does where something is mounted, and that stays so.
+fn settled(look: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    (1..LOOKUPS)
+        .map(|_| look())
+        .find(|found| !matches!(found, Err(Errno::XDEV)))
+        .unwrap_or_else(look)
 }
 
 impl AsFd for Dir {

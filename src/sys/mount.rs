@@ -21,7 +21,7 @@ pub use detached::{DetachedMount, Reach};
 use filesystem::make;
 pub use filesystem::mount;
 pub use flags::vfs_flags;
-pub use point::is_mounted;
+pub use point::{is_mounted, mount_of_parent};
 pub use shared::bind_shared;
 pub use unmount::{How, unmount, unmount_all, unmount_in};
 

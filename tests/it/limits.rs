@@ -231,7 +231,7 @@ async fn a_new_driver_sets_them_again() {
     assert!(silent.has_failed(), "the other pool was not asked");
 }
 
-/// > What is in use of a pool whose disk comes later is limited when it is there.
+/// What is in use of a pool whose disk comes later is limited when it is there.
 #[tokio::test]
 async fn a_pool_that_comes_late_has_its_limits_set_again() {
     let mut rig = Rig::new().await;

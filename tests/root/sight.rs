@@ -8,7 +8,7 @@ use orlop::host::{Host, Sight};
 use orlop::sys::mount::{MountOptions, bind, unmount};
 use orlop::sys::mountinfo::{Mount, MountTable};
 use orlop::sys::statmount;
-use rustix::mount::mount_move;
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change, mount_move};
 
 use crate::hung::Mute;
 use crate::support::{Image, MIB, Mounted, block_on, in_mount_namespace, new_dir};
@@ -17,7 +17,7 @@ use crate::support::{Image, MIB, Mounted, block_on, in_mount_namespace, new_dir}
 struct Eyes {
     kernel: Kernel,
     device: Device,
-    dir: tempfile::TempDir,
+    dir: PathBuf,
 }
 
 // === impl Eyes ===
@@ -37,6 +37,14 @@ impl Eyes {
         let mut places: Vec<_> = sight.of_device.into_iter().map(|place| place.at).collect();
         places.sort();
         places
+    }
+
+    /// Looks without the mount table, and says whether that was enough. An older kernel does not tell enough.
+    fn sees_without_table(&self, paths: &[&str]) -> bool {
+        let paths: Vec<PathBuf> = paths.iter().map(|name| self.at(name)).collect();
+        let seen = self.kernel.glance(Some(&self.device), &paths).unwrap();
+        let asked: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        seen.inspect(|seen| self.is_as_in_the_table(Some(&self.device), seen, &asked)).is_some()
     }
 
     fn is_as_in_the_table(&self, device: Option<&Device>, sight: &Sight, paths: &[&Path]) {
@@ -64,11 +72,11 @@ impl Eyes {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.join(name)
     }
 
     fn dirs<const N: usize>(&self, names: [&str; N]) -> [PathBuf; N] {
-        names.map(|name| new_dir(self.dir.path(), name))
+        names.map(|name| new_dir(&self.dir, name))
     }
 }
 
@@ -79,7 +87,16 @@ fn with_eyes(fs: &str, test: impl FnOnce(&Eyes)) {
     let image = Image::formatted(dir.path(), "a.img", 320 * MIB, fs);
     let attached = image.attach();
     let device = Device { path: attached.device.path.clone(), number: attached.device.number };
+    let dir = dir.path().to_owned();
     test(&Eyes { kernel: Kernel::default(), device, dir });
+}
+
+/// Whether this kernel says all of a mount that the table does.
+fn tells_all() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let number = |text: &str| text.parse::<u32>().unwrap();
+    let mut numbers = release.split(['.', '-']).map(number);
+    (numbers.next(), numbers.next()) >= (Some(6), Some(13))
 }
 
 fn writable() -> MountOptions {
@@ -96,12 +113,16 @@ fn a_device_is_seen_wherever_it_is_and_whatever_covers_it() {
 
             let staged = Mounted::filesystem(fs, &eyes.device.path, &stage);
             assert_eq!(eyes.see(&all), [&*stage]);
+            assert_eq!(eyes.sees_without_table(&all), tells_all());
             let flags = vec!["noexec".to_owned(), "noatime".to_owned()];
             bind(&stage, &pod, &MountOptions { read_only: true, flags }).unwrap();
             assert_eq!(eyes.see(&all), [&*pod, &*stage]);
+            assert_eq!(eyes.sees_without_table(&all), tells_all());
 
             let stranger = Mounted::tmpfs(&pod);
             assert_eq!(eyes.see(&all), [&*pod, &*stage], "covered by another");
+            assert!(!eyes.sees_without_table(&all));
+            assert_eq!(eyes.sees_without_table(&["stage", "moved"]), tells_all());
             // It takes away all that is there.
             drop(stranger);
             bind(&stage, &pod, &writable()).unwrap();
@@ -115,11 +136,33 @@ fn a_device_is_seen_wherever_it_is_and_whatever_covers_it() {
 
             mount_move(&pod, &moved).unwrap();
             assert_eq!(eyes.see(&all), [&*moved, &*stage]);
+            assert_eq!(eyes.sees_without_table(&all), tells_all());
             assert!(unmount(&moved).unwrap());
             drop(staged);
             assert!(eyes.see(&all).is_empty());
         });
     }
+}
+
+/// What lies hidden below another directory of its parent's name is not what is at the path.
+#[test]
+fn a_hidden_mount_is_not_taken_for_the_one_that_is_seen() {
+    with_eyes("xfs", |eyes| {
+        let [parent, stage] = eyes.dirs(["parent", "stage"]);
+        let _staged = Mounted::filesystem("xfs", &eyes.device.path, &stage);
+        let pod = new_dir(&parent, "pod");
+        bind(&stage, &pod, &writable()).unwrap();
+        let _over = Mounted::tmpfs(&parent);
+        assert_eq!(eyes.see(&["stage", "parent"]), [&*pod, &*stage]);
+        let _stranger = Mounted::tmpfs(&new_dir(&parent, "pod"));
+        assert_eq!(eyes.see(&["stage", "parent/pod"]), [&*pod, &*stage]);
+        let sight = block_on(eyes.kernel.sight(Some(&eyes.device), &[&pod])).unwrap();
+        assert_eq!(sight.at(&pod).unwrap().device, None);
+        // And ours, read-only, above ours.
+        bind(&stage, &pod, &MountOptions::read_only()).unwrap();
+        let sight = block_on(eyes.kernel.sight(Some(&eyes.device), &[&pod])).unwrap();
+        assert!(sight.at(&pod).unwrap().read_only);
+    });
 }
 
 #[test]
@@ -131,6 +174,7 @@ fn a_node_that_is_bound_is_a_place_of_its_device() {
         assert_eq!(eyes.see(&["node"]), [&*node]);
         let sight = block_on(eyes.kernel.sight(Some(&eyes.device), &[&node])).unwrap();
         assert!(sight.at(&node).unwrap().is_node);
+        assert_eq!(eyes.sees_without_table(&["node"]), tells_all());
         assert!(unmount(&node).unwrap());
         assert!(eyes.see(&["node"]).is_empty());
     });
@@ -151,19 +195,24 @@ fn what_hangs_is_seen_and_not_touched() {
 #[test]
 fn a_mount_is_told_as_in_the_table_whatever_its_options() {
     with_eyes("xfs", |eyes| {
-        let stage = new_dir(eyes.dir.path(), "with spaces, commas\tand \\ more");
+        let stage = new_dir(&eyes.dir, "with spaces, commas\tand \\ more");
         let _staged = Mounted::filesystem("xfs", &eyes.device.path, &stage);
         let options = ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"];
         for (number, chosen) in (0..1 << options.len()).map(|set| (set, chosen(&options, set))) {
-            let pod = new_dir(eyes.dir.path(), &format!("pod {number}"));
+            let pod = new_dir(&eyes.dir, &format!("pod {number}"));
             bind(&stage, &pod, &MountOptions { read_only: false, flags: chosen }).unwrap();
         }
         for flag in ["strictatime", "relatime"] {
-            let pod = new_dir(eyes.dir.path(), flag);
+            let pod = new_dir(&eyes.dir, flag);
             bind(&stage, &pod, &MountOptions { read_only: false, flags: vec![flag.to_owned()] })
                 .unwrap();
         }
+        let slave = new_dir(&eyes.dir, "slave");
+        mount_change(&stage, MountPropagationFlags::SHARED).unwrap();
+        mount_bind(&stage, &slave).unwrap();
+        mount_change(&slave, MountPropagationFlags::DOWNSTREAM).unwrap();
         let table = MountTable::read().unwrap();
+        assert!(table.at(&slave).unwrap().master.is_some());
         let Some(listed) = statmount::list().unwrap() else { return };
         let told: Vec<Mount> =
             listed.iter().map(|id| statmount::mount(*id).unwrap().unwrap()).collect();

@@ -8,6 +8,7 @@ use orlop::sys::loopdev::{self, AttachOptions, Backing, LoopDevice, attach};
 use orlop::sys::{DeviceNumber, block};
 use rustix::fs::{CWD, FileType, Mode};
 
+use crate::hung::Disk;
 use crate::support::{Image, MIB, Mounted, TempPool, WRITABLE, in_mount_namespace, new_dir};
 
 fn devices_of(image: &Path) -> Vec<LoopDevice> {
@@ -236,4 +237,37 @@ fn a_read_only_device_that_stays_in_use_stays_read_only() {
     }
     loopdev::mend(&device).unwrap();
     assert!(!refuses_writes());
+}
+
+/// Attaching writes the image to its disk first. A disk that hangs then must not have the device locked that is the next
+/// for everybody.
+#[test]
+fn a_disk_that_hangs_keeps_only_its_own_images_from_being_attached() {
+    in_mount_namespace();
+    let room = tempfile::tempdir().unwrap();
+    let image = Image::formatted(room.path(), "pool.img", 1 << 30, "xfs");
+    let disk = Disk::of(image.path(), &new_dir(room.path(), "fuse"));
+    let device = Image::of(&disk.path());
+    let mounted = device.mount("xfs", &new_dir(room.path(), "pool"));
+    let inner = Image::create(mounted.at(), "a.img", 16 * MIB);
+    std::fs::write(inner.path(), vec![7; 4 << 20]).unwrap();
+
+    disk.gate.shut();
+    let hung = std::thread::spawn({
+        let file = inner.path().to_owned();
+        move || attach(&file, WRITABLE).map(drop)
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!hung.is_finished(), "nothing had to be written");
+    let (told, answer) = std::sync::mpsc::channel();
+    let other = Image::create(room.path(), "other.img", 16 * MIB);
+    let attaching = std::thread::spawn({
+        let other = other.path().to_owned();
+        move || told.send(attach(&other, WRITABLE).map(drop))
+    });
+    let in_time = answer.recv_timeout(Duration::from_secs(10));
+    disk.gate.open();
+    hung.join().unwrap().unwrap();
+    attaching.join().unwrap().unwrap();
+    in_time.expect("the other waited for the disk that hangs").unwrap();
 }

@@ -1,19 +1,19 @@
 //! Where a volume is on this node, found without reading the whole mount table: that is as long as the node has mounts,
 //! and every call would pay for all other volumes.
 //!
-//! What exists is asked of the kernel each time. All that is remembered is which device is behind a mount, which
-//! cannot change, under an id that is never given again.
+//! What exists is asked of the kernel each time. All that is remembered is which device is behind a mount, where that
+//! cannot change as long as the mount exists.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::not_read;
-use super::place::{device_of, may_be_of, may_be_of_any, place_of, places};
+use super::place::{device_of, lasting_device, may_be_of, place_of, places};
 use crate::error::Result;
-use crate::host::{Place, Sight};
+use crate::host::Sight;
 use crate::sys;
 use crate::sys::device::DeviceNumber;
-use crate::sys::mount::is_mounted;
+use crate::sys::mount::{is_mounted, mount_of_parent};
 use crate::sys::mountinfo::{Mount, MountTable, Row};
 use crate::sys::statmount::{self, MountId};
 
@@ -24,13 +24,11 @@ const LOOKS: u32 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<Arc<[Fact]>>);
 
-/// What never changes of a mount.
 #[derive(Debug, Clone, Copy)]
 struct Fact {
     id: MountId,
-    device: DeviceNumber,
-    /// Whether it can be of another device than that: a node that is bound, or a btrfs.
-    may_be_of_any: bool,
+    /// Nothing where it has to be looked at each time.
+    device: Option<DeviceNumber>,
 }
 
 /// How a look ended.
@@ -42,23 +40,42 @@ enum Look {
     Unclear,
 }
 
+/// What is at a path.
+enum At<'a> {
+    Nothing,
+    Ours(&'a Mount),
+    Unclear,
+}
+
 // === impl Known ===
 
 impl Known {
-    /// Returns every place of the device and what is topmost at the paths, as of one moment.
+    /// Returns every place of the device and what is topmost at the paths.
     pub(super) fn sight(&self, device: Option<DeviceNumber>, paths: &[PathBuf]) -> Result<Sight> {
-        for _ in 0..LOOKS {
-            match self.look(device, paths) {
-                Ok(Look::Seen(sight)) => return Ok(sight),
-                Ok(Look::Moved) => {}
-                Ok(Look::Unclear) => break,
-                Err(why) => {
-                    tracing::debug!(why = %why.source, "{why}; reading the mount table instead");
-                    break;
-                }
+        match self.glance(device, paths) {
+            Ok(Some(sight)) => return Ok(sight),
+            Ok(None) => {}
+            Err(why) => {
+                tracing::debug!(cause = %why.source, "{why}; reading the mount table instead");
             }
         }
         in_table(device, paths)
+    }
+
+    /// Returns the same without the table, or nothing where only that can tell.
+    pub(super) fn glance(
+        &self,
+        device: Option<DeviceNumber>,
+        paths: &[PathBuf],
+    ) -> sys::Result<Option<Sight>> {
+        for _ in 0..LOOKS {
+            match self.look(device, paths)? {
+                Look::Seen(sight) => return Ok(Some(sight)),
+                Look::Moved => {}
+                Look::Unclear => break,
+            }
+        }
+        Ok(None)
     }
 
     fn look(&self, device: Option<DeviceNumber>, paths: &[PathBuf]) -> sys::Result<Look> {
@@ -67,49 +84,47 @@ impl Known {
             return Ok(if nothing { Look::Seen(Sight::default()) } else { Look::Unclear });
         };
         let Some(mounts) = statmount::list()? else { return Ok(Look::Unclear) };
-        let mut found: Vec<(MountId, Place)> = Vec::new();
-        for id in self.may_be_of(&mounts, device)? {
+        let mut found: Vec<(MountId, Mount)> = Vec::new();
+        for id in self.may_be_of(&mounts, device) {
             let Some(mount) = statmount::mount(id)? else { return Ok(Look::Moved) };
+            // An older kernel, which does not tell the options either.
             if mount.source.is_empty() {
                 return Ok(Look::Unclear);
             }
             if device_of(&mount) == Some(device) {
-                found.push((id, place_of(&mount)));
+                found.push((id, mount));
             }
         }
         let mut topmost = Vec::new();
         for path in paths {
-            match bare_at(path, &found)? {
-                Some(place) => topmost.push(place.clone()),
-                None if is_mounted(path) => return Ok(Look::Unclear),
-                None => {}
+            match at(path, &found)? {
+                At::Nothing => {}
+                At::Ours(mount) => topmost.push(place_of(mount)),
+                At::Unclear => return Ok(Look::Unclear),
             }
         }
         if statmount::list()?.as_ref() != Some(&mounts) {
             return Ok(Look::Moved);
         }
-        let of_device = found.into_iter().map(|(_, place)| place).collect();
+        let of_device = found.iter().map(|(_, mount)| place_of(mount)).collect();
         Ok(Look::Seen(Sight { of_device, topmost }))
     }
 
     /// Returns those of the mounts that the device can be behind. Only what is new is looked at.
-    fn may_be_of(&self, mounts: &[MountId], device: DeviceNumber) -> sys::Result<Vec<MountId>> {
+    fn may_be_of(&self, mounts: &[MountId], device: DeviceNumber) -> Vec<MountId> {
         let before = Arc::clone(&self.lock());
-        let mut facts = Vec::with_capacity(mounts.len());
         let mut old = before.iter().peekable();
-        for &id in mounts {
+        let mut known = |id: MountId| {
             while old.next_if(|fact| fact.id < id).is_some() {}
-            let fact = match old.next_if(|fact| fact.id == id) {
-                Some(fact) => Some(*fact),
-                None => statmount::mount(id)?.map(|mount| Fact::of(id, &mount)),
-            };
-            facts.extend(fact);
-        }
-        let can = |fact: &&Fact| fact.device == device || fact.may_be_of_any;
+            old.next_if(|fact| fact.id == id).copied()
+        };
+        let facts: Arc<[Fact]> =
+            mounts.iter().map(|&id| known(id).unwrap_or_else(|| Fact::of(id))).collect();
+        let can = |fact: &&Fact| fact.device.is_none_or(|one| one == device);
         let may_be = facts.iter().filter(can).map(|fact| fact.id).collect();
         // Whoever comes last has looked last, or nearly so: what is missing then is learned anew.
-        *self.lock() = facts.into();
-        Ok(may_be)
+        *self.lock() = facts;
+        may_be
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<[Fact]>> {
@@ -120,19 +135,26 @@ impl Known {
 // === impl Fact ===
 
 impl Fact {
-    fn of(id: MountId, mount: &Mount) -> Self {
-        Self { id, device: mount.device, may_be_of_any: may_be_of_any(mount) }
+    /// Asks once. What is gone by now, or cannot be asked, is asked for again by who needs it.
+    fn of(id: MountId) -> Self {
+        let mount = statmount::mount(id).ok().flatten();
+        Self { id, device: mount.as_ref().and_then(lasting_device) }
     }
 }
 
-/// Returns the place at the path that nothing is mounted on, and nothing below either.
-fn bare_at<'a>(path: &Path, found: &'a [(MountId, Place)]) -> sys::Result<Option<&'a Place>> {
-    for (id, place) in found.iter().filter(|(_, place)| place.at == path) {
-        if statmount::is_covered(*id)? == Some(false) {
-            return Ok(Some(place));
+/// Returns what of the volume is at the path for who looks there: the only one, with nothing on it or in it.
+fn at<'a>(path: &Path, found: &'a [(MountId, Mount)]) -> sys::Result<At<'a>> {
+    let mut here = found.iter().filter(|(_, mount)| mount.at == path);
+    Ok(match (here.next(), here.next()) {
+        (None, _) if !is_mounted(path) => At::Nothing,
+        (Some((id, mount)), None)
+            if mount_of_parent(path) == Some(mount.parent)
+                && statmount::is_covered(*id)? == Some(false) =>
+        {
+            At::Ours(mount)
         }
-    }
-    Ok(None)
+        _ => At::Unclear,
+    })
 }
 
 /// Returns the same from the mount table.

@@ -22,9 +22,11 @@ pub(super) fn may_be_of(row: &Row<'_>, device: DeviceNumber) -> bool {
     row.is_of(device) || row.is_a(BTRFS) || row.name().starts_with(LOOP_NODE)
 }
 
-/// Says whether the row alone does not tell which device is behind the mount.
-pub(super) fn may_be_of_any(mount: &Mount) -> bool {
-    mount.fs_type == BTRFS || mount.root.file_name().is_some_and(is_loop)
+/// Returns the device that is behind the mount as long as it exists, or nothing when that has to be looked at each time:
+/// of a btrfs, and of a node that is bound, whose name could be changed.
+pub(super) fn lasting_device(mount: &Mount) -> Option<DeviceNumber> {
+    let may_be_node = is_kept_in_memory(mount) && mount.root.parent().is_some();
+    (mount.fs_type != BTRFS && !may_be_node).then_some(mount.device)
 }
 
 /// Returns the places of the device that are in the table.
@@ -66,12 +68,13 @@ fn mounted_loop(mount: &Mount) -> Option<DeviceNumber> {
 
 /// Returns the loop device whose node is bound.
 fn bound_node(mount: &Mount) -> Option<DeviceNumber> {
-    let kept_in_memory = ["devtmpfs", "tmpfs"].contains(&mount.fs_type.as_str());
+    let is_loop = |name: &OsStr| name.as_bytes().starts_with(LOOP_NODE);
     let named = mount.root.file_name().is_some_and(is_loop);
-    let number = (kept_in_memory && named).then(|| device::of_node(&mount.at));
+    let number = (is_kept_in_memory(mount) && named).then(|| device::of_node(&mount.at));
     number.and_then(std::result::Result::ok).flatten()
 }
 
-fn is_loop(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(LOOP_NODE)
+/// Says whether the mount is of a file system that nodes of devices are in.
+fn is_kept_in_memory(mount: &Mount) -> bool {
+    ["devtmpfs", "tmpfs"].contains(&mount.fs_type.as_str())
 }

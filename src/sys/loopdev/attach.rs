@@ -2,6 +2,7 @@
 
 mod fresh;
 mod reuse;
+mod turn;
 
 use std::fs::File;
 use std::thread::sleep;

@@ -60,7 +60,9 @@ impl Reply {
             options: options(told.mnt_attr),
             shared: groups(told.mnt_peer_group).filter(|_| has(libc::MS_SHARED)),
             master: groups(told.mnt_master),
-            propagate_from: groups(told.propagate_from).filter(|_| has(libc::MS_SLAVE)),
+            // The table leaves it out where the master itself is in sight.
+            propagate_from: groups(told.propagate_from)
+                .filter(|from| has(libc::MS_SLAVE) && *from != told.mnt_master),
             unbindable: has(libc::MS_UNBINDABLE),
             fs_type,
             source: lossy(self.text(told, STATMOUNT_SB_SOURCE, told.sb_source)?),

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use linux_raw_sys::loop_device::{
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::turn::Turn;
 use super::{AttachOptions, AttachedLoop, doing};
 use crate::sys::block;
 use crate::sys::failure::{Doing, Failure, Result};
@@ -19,8 +19,7 @@ use crate::sys::loopdev::{Image, LoopDevice, LoopStatus, ioctl, node, status};
 
 const CONTROL: &str = "/dev/loop-control";
 
-/// How long we try to get a free device that others want too. All who ask at once are told the same one, until one of
-/// them has it, which takes a tenth of a millisecond.
+/// How long we try to get a free device that others want too.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_micros(200);
 
@@ -30,6 +29,9 @@ pub(super) fn attach(
     image: Image<'_>,
     options: AttachOptions,
 ) -> Result<AttachedLoop> {
+    // The kernel does that too, with the device locked that is the next for everybody: a disk that hangs, or one with
+    // much to write, keeps only its own images from being attached.
+    rustix::fs::fsync(file).doing(|| format!("write {image} to the disk"))?;
     let control = File::open(CONTROL).doing(|| format!("open {CONTROL}"))?;
     let config = config(file, options);
     let begin = Instant::now();
@@ -48,10 +50,10 @@ pub(super) fn attach(
 /// Attaches the file of `config` to a device that is free, and locked first: udev looks into every new block
 /// device, but leaves those alone whose lock it cannot have.
 fn configure_free(control: &File, config: &loop_config) -> Result<(LoopDevice, File)> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    // Two that ask at once are given the same one. Other processes ask, too; only our own threads can take turns.
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let number = ioctl::free_number(control).doing(|| "get a free loop device")?;
+    let doing = || "get a free loop device";
+    // Other processes take some, too; only our own threads can take turns.
+    let _turn = Turn::within(PATIENCE).ok_or(Errno::TIMEDOUT).doing(doing)?;
+    let number = ioctl::free_number(control).doing(doing)?;
     let device = node::device(number.unsigned_abs())?;
     let open = node::open_writable(&device)?;
     rustix::fs::flock(&open, FlockOperation::NonBlockingLockExclusive)
