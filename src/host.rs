@@ -27,7 +27,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
     async fn resolve(&self, path: PathBuf) -> PathBuf;
 
     /// Returns every place where the device is mounted or its node is bound, and what is mounted topmost at
-    /// exactly each of these resolved paths, between which no mount has come or gone.
+    /// exactly each of these resolved paths. Others may mount and unmount meanwhile.
     async fn sight(&self, device: Option<&Device>, paths: &[&Path]) -> Result<Sight>;
 
     /// Mounts the device's file system at an existing directory.

@@ -18,7 +18,7 @@ pub(super) enum At<'a> {
     Foreign(&'a Place),
 }
 
-/// A volume on this node, at one moment: the pool says which device its image is, the mount table where that is.
+/// A volume on this node: the pool says which device its image is, the mount table where that is.
 #[derive(Debug)]
 pub(super) struct Here {
     pub(super) device: Option<Device>,

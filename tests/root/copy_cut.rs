@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use orlop::backend::image::copy::{Error, Wish, cut, thaw_marked};
+use orlop::backend::image::copy::{Error, Wish, Writers, cut, thaw_marked};
 use orlop::fs::{self, Format};
 use orlop::sys::beneath::Dir;
 use orlop::sys::freeze::{freeze, thaw};
@@ -23,6 +23,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 struct Volume {
     mounted: Mounted,
     mount: Mount,
+    writers: Writers,
     image: Image,
     dir: Dir,
     target: PathBuf,
@@ -39,16 +40,15 @@ impl Volume {
         let mounted = image.mount(fs.as_str(), &new_dir(pool.outside(), "at"));
         let mount = mount_at(mounted.at());
         let target = new_dir(&pool.path(), "new").join("data.img");
-        Self { mounted, mount, image, dir, target, _pool: pool }
+        let writers = Writers::OfFiles { mount: mount.clone(), limited: None };
+        Self { mounted, mount, writers, image, dir, target, _pool: pool }
     }
 
     fn wish(&self) -> Wish<'_> {
         Wish {
             source: self.image.path(),
             target: &self.target,
-            mounted: Some(&self.mount),
-            limited: None,
-            device: None,
+            writers: &self.writers,
             volume: &self.dir,
             freeze_limit: LIMIT,
             reflink: true,
@@ -176,7 +176,8 @@ fn without_sharing_only_what_nobody_uses_is_copied() {
     let wish = Wish { reflink: false, ..volume.wish() };
     assert!(matches!(cut(&wish).unwrap_err(), Error::Busy));
     let device = volume.image.attach();
-    let raw = Wish { mounted: None, limited: None, device: Some(&device.device.path), ..wish };
+    let of_device = Writers::OfDevice { path: device.device.path.clone(), limited: None };
+    let raw = Wish { writers: &of_device, ..wish };
     assert!(matches!(cut(&raw).unwrap_err(), Error::Busy));
     assert!(!volume.target.exists());
     drop(device);
@@ -187,9 +188,7 @@ fn without_sharing_only_what_nobody_uses_is_copied() {
     let unused = Wish {
         source: image.path(),
         target: &target,
-        mounted: None,
-        limited: None,
-        device: None,
+        writers: &Writers::Nobody,
         volume: &dir,
         freeze_limit: LIMIT,
         reflink: false,
@@ -210,12 +209,11 @@ fn a_raw_device_is_copied_with_all_that_was_written() {
     let content: Vec<u8> = (0..16 * MIB).map(|at| (at / 4096 % 251) as u8).collect();
     std::fs::write(&device.device.path, &content).unwrap();
     let target = pool.path().join("copy");
+    let writers = Writers::OfDevice { path: device.device.path.clone(), limited: None };
     let wish = Wish {
         source: image.path(),
         target: &target,
-        mounted: None,
-        limited: None,
-        device: Some(&device.device.path),
+        writers: &writers,
         volume: &dir,
         freeze_limit: LIMIT,
         reflink: true,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use orlop::backend::image::copy::{Error, Pending, Wish, cut, finish};
+use orlop::backend::image::copy::{Error, Pending, Wish, Writers, cut, finish};
 use orlop::fs::{self, Format, has_uuid, read_uuid};
 use orlop::sys::beneath::Dir;
 use orlop::sys::loopdev::{self, Backing};
@@ -54,9 +54,7 @@ impl Source {
         let wish = Wish {
             source: self.image.path(),
             target: target.path(),
-            mounted: Some(&mount_at(self.at())),
-            limited: None,
-            device: None,
+            writers: &Writers::OfFiles { mount: mount_at(self.at()), limited: None },
             volume: &self.dir,
             freeze_limit: Duration::from_mins(1),
             reflink: true,

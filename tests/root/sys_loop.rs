@@ -239,8 +239,9 @@ fn a_read_only_device_that_stays_in_use_stays_read_only() {
     assert!(!refuses_writes());
 }
 
-/// Attaching writes the image to its disk first. A disk that hangs then must not have the device locked that is the next
-/// for everybody.
+/// > A disk that hangs keeps only its own images from being attached.
+///
+/// Attaching writes the image to its disk, which must not be while the device is locked that is the next for everybody.
 #[test]
 fn a_disk_that_hangs_keeps_only_its_own_images_from_being_attached() {
     in_mount_namespace();

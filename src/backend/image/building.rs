@@ -59,7 +59,7 @@ impl<Id: Kept> Building<Id> {
         Ok(open_image(&self.held.dir)?)
     }
 
-    /// Gives the image its length.
+    /// Gives the image its length: a copy has that of its source.
     pub(super) fn resize(&self, size: Bytes) -> Result<()> {
         let doing = || format!("give {} its size", self.image_path().display());
         Ok(self.image()?.set_len(size.0).doing(doing)?)

@@ -17,7 +17,7 @@ mod marker;
 mod sharing;
 mod together;
 
-pub use cut::Wish;
+pub use cut::{Wish, Writers};
 pub use error::Error;
 pub use finish::{Pending, finish, prove};
 pub use frozen::lift;

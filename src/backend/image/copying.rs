@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::ImagePool;
 use super::building::Building;
-use super::copy::{self, Wish};
+use super::copy::{self, Wish, Writers};
 use super::error::{Error, Result};
 use super::layout::{self, Kept};
 use super::pause::is_paused;
@@ -19,8 +19,7 @@ use super::store::{Held, Store, open_image, whole};
 use super::surplus;
 use super::uses::{self, Use};
 use crate::error::Noun;
-use crate::sys::mountinfo::Mount;
-use crate::sys::{DeviceNumber, blocking, freeze};
+use crate::sys::{blocking, freeze};
 use crate::volume::{Bytes, Content, Source};
 
 /// How long a copy waits for another one of the same source, or for a device that is just going.
@@ -32,10 +31,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 pub(super) struct Origin {
     held: Held,
     image: PathBuf,
-    mounted: Option<Mount>,
-    /// Its device, if it is in use and has limits.
-    limited: Option<DeviceNumber>,
-    device: Option<PathBuf>,
+    writers: Writers,
 }
 
 /// How this pool takes copies.
@@ -104,7 +100,11 @@ impl ImagePool {
 impl Origin {
     fn at_rest(held: Held) -> Self {
         let image = held.dir.path_of(layout::IMAGE);
-        Self { held, image, mounted: None, limited: None, device: None }
+        Self { held, image, writers: Writers::Nobody }
+    }
+
+    fn in_use(held: Held, writers: Writers) -> Self {
+        Self { writers, ..Self::at_rest(held) }
     }
 
     /// Returns the wish for a copy of it.
@@ -112,9 +112,7 @@ impl Origin {
         Wish {
             source: &self.image,
             target,
-            mounted: self.mounted.as_ref(),
-            limited: self.limited,
-            device: self.device.as_deref(),
+            writers: &self.writers,
             volume: &self.held.dir,
             freeze_limit: manner.freeze_limit,
             reflink: manner.reflink,
@@ -133,7 +131,7 @@ pub(super) fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Orig
     };
     let limited = (!volume.limits.is_none()).then_some(used.device.number);
     if volume.content == Content::Block {
-        return Ok(Origin { limited, device: Some(used.device.path), ..Origin::at_rest(held) });
+        return Ok(Origin::in_use(held, Writers::OfDevice { path: used.device.path, limited }));
     }
     if is_paused(&held.dir)? {
         // It is frozen already, and is not thawed as long as it is held.
@@ -151,8 +149,8 @@ pub(super) fn volume_origin(store: &Store, record: &VolumeRecord) -> Result<Orig
         return Ok(Origin::at_rest(held));
     };
     // One that is covered by another mount cannot be frozen; if all are, that is the error.
-    let mounted = used.writable().find(|mount| freeze::is_in_sight(mount)).unwrap_or(first).clone();
-    Ok(Origin { mounted: Some(mounted), limited, ..Origin::at_rest(held) })
+    let mount = used.writable().find(|mount| freeze::is_in_sight(mount)).unwrap_or(first).clone();
+    Ok(Origin::in_use(held, Writers::OfFiles { mount, limited }))
 }
 
 /// Returns how the image is used. A device that goes with its last user may have lost it a moment ago.

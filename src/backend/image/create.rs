@@ -87,6 +87,8 @@ impl ImagePool {
                     let reason = format!("a copy of {source} needs {copied}, more than {size}");
                     return Err(Error::Meant(crate::error::Error::OutOfRange { reason }));
                 }
+                let building = Arc::clone(built);
+                blocking(move || building.resize(size)).await?;
                 Pending::of_copy(content)
             }
             (None, content) => {
@@ -102,14 +104,11 @@ impl ImagePool {
                 None
             }
         };
-        let building = Arc::clone(built);
-        blocking(move || {
-            // A copy has the size of its source until now.
-            building.resize(size)?;
-            // Not before: making a file system frees what it does not need, and a copy replaces it all.
-            if thick { building.allocate(size) } else { Ok(()) }
-        })
-        .await?;
+        // Not before: making a file system frees what it does not need, and a copy replaces it all.
+        if thick {
+            let building = Arc::clone(built);
+            blocking(move || building.allocate(size)).await?;
+        }
         Ok(VolumeRecord::new(wanted.made_now(), pending))
     }
 

@@ -17,9 +17,6 @@ use crate::sys::mount::{is_mounted, mount_of_parent};
 use crate::sys::mountinfo::{Mount, MountTable, Row};
 use crate::sys::statmount::{self, MountId};
 
-/// How often a look is begun anew because mounts came or went meanwhile.
-const LOOKS: u32 = 16;
-
 /// What is known of the mounts that there were at the last look.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<Arc<[Fact]>>);
@@ -29,15 +26,6 @@ struct Fact {
     id: MountId,
     /// Nothing where it has to be looked at each time.
     device: Option<DeviceNumber>,
-}
-
-/// How a look ended.
-enum Look {
-    Seen(Sight),
-    /// Something was mounted or unmounted meanwhile.
-    Moved,
-    /// Only the table can tell.
-    Unclear,
 }
 
 /// What is at a path.
@@ -68,28 +56,18 @@ impl Known {
         device: Option<DeviceNumber>,
         paths: &[PathBuf],
     ) -> sys::Result<Option<Sight>> {
-        for _ in 0..LOOKS {
-            match self.look(device, paths)? {
-                Look::Seen(sight) => return Ok(Some(sight)),
-                Look::Moved => {}
-                Look::Unclear => break,
-            }
-        }
-        Ok(None)
-    }
-
-    fn look(&self, device: Option<DeviceNumber>, paths: &[PathBuf]) -> sys::Result<Look> {
         let Some(device) = device else {
             let nothing = !paths.iter().any(|path| is_mounted(path));
-            return Ok(if nothing { Look::Seen(Sight::default()) } else { Look::Unclear });
+            return Ok(nothing.then(Sight::default));
         };
-        let Some(mounts) = statmount::list()? else { return Ok(Look::Unclear) };
+        let Some(mounts) = statmount::list()? else { return Ok(None) };
         let mut found: Vec<(MountId, Mount)> = Vec::new();
         for id in self.may_be_of(&mounts, device) {
-            let Some(mount) = statmount::mount(id)? else { return Ok(Look::Moved) };
+            // What is gone by now is as good as gone before.
+            let Some(mount) = statmount::mount(id)? else { continue };
             // An older kernel, which does not tell the options either.
             if mount.source.is_empty() {
-                return Ok(Look::Unclear);
+                return Ok(None);
             }
             if device_of(&mount) == Some(device) {
                 found.push((id, mount));
@@ -100,14 +78,11 @@ impl Known {
             match at(path, &found)? {
                 At::Nothing => {}
                 At::Ours(mount) => topmost.push(place_of(mount)),
-                At::Unclear => return Ok(Look::Unclear),
+                At::Unclear => return Ok(None),
             }
         }
-        if statmount::list()?.as_ref() != Some(&mounts) {
-            return Ok(Look::Moved);
-        }
         let of_device = found.iter().map(|(_, mount)| place_of(mount)).collect();
-        Ok(Look::Seen(Sight { of_device, topmost }))
+        Ok(Some(Sight { of_device, topmost }))
     }
 
     /// Returns those of the mounts that the device can be behind. Only what is new is looked at.

@@ -1,7 +1,7 @@
 //! Takes a copy of an image: what to copy, and the few ways to do it.
 
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
@@ -20,18 +20,35 @@ pub struct Wish<'a> {
     pub source: &'a Path,
     /// The file to make, which must not exist.
     pub target: &'a Path,
-    /// A mount of the source's file system, if one may be written to.
-    pub mounted: Option<&'a Mount>,
-    /// The device whose limits would hold a freeze up, if the volume has any.
-    pub limited: Option<DeviceNumber>,
-    /// The device that the source is attached to as a raw block volume, if it is.
-    pub device: Option<&'a Path>,
+    /// Who may write to it meanwhile.
+    pub writers: &'a Writers,
     /// The directory of the source's volume, for the marker.
     pub volume: &'a Dir,
     /// For how long writers may be held up.
     pub freeze_limit: Duration,
     /// Whether files of this pool can share their bytes.
     pub reflink: bool,
+}
+
+/// Who may write to an image while it is copied, and the device whose limits would hold them up, if it has any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody.
+    Nobody,
+    /// Whoever uses its file system, which can be frozen where it is mounted.
+    OfFiles {
+        /// A mount that can be written to.
+        mount: Mount,
+        /// The device with limits.
+        limited: Option<DeviceNumber>,
+    },
+    /// Whoever has its raw device, which nobody can freeze.
+    OfDevice {
+        /// The node of the device.
+        path: PathBuf,
+        /// The device with limits.
+        limited: Option<DeviceNumber>,
+    },
 }
 
 /// A copy that is being taken.
@@ -48,7 +65,12 @@ pub(super) struct Copy<'a> {
 impl Wish<'_> {
     /// Says whether somebody may be writing to the source.
     pub(super) fn is_in_use(&self) -> bool {
-        self.mounted.is_some() || self.device.is_some()
+        *self.writers != Writers::Nobody
+    }
+
+    /// Says whether its writers can be held up.
+    pub(super) fn can_be_frozen(&self) -> bool {
+        matches!(self.writers, Writers::OfFiles { .. })
     }
 }
 

@@ -11,7 +11,7 @@ use std::slice;
 use std::time::Instant;
 
 use super::Error;
-use super::cut::{Copy, Wish};
+use super::cut::{Copy, Wish, Writers};
 use super::frozen::{Frozen, Settled, lift, settle_volume};
 use crate::fault;
 use crate::sys::cgroup::Lifted;
@@ -58,7 +58,7 @@ fn all<I: Send, T: Send>(
 fn take_in_use(copies: Vec<&Copy<'_>>) -> Result<(), Error> {
     let (settled, lifted): (Vec<_>, Vec<_>) = all(copies.clone(), settle)?.into_iter().unzip();
     let (mounted, raw): (Vec<_>, Vec<_>) =
-        copies.into_iter().partition(|copy| copy.wish.mounted.is_some());
+        copies.into_iter().partition(|copy| copy.wish.can_be_frozen());
     // Whoever was settled first has written since, while it waited for the others.
     if settled.len() > 1 {
         all(settled.iter().flatten().collect(), Settled::sync)?;
@@ -79,16 +79,19 @@ type Readied<'a> = (Option<Settled<'a>>, Option<Lifted>);
 
 /// Writes out what there is to write while everything may still be used, so that the freeze is short.
 fn settle<'a>(copy: &'a Copy<'_>) -> Result<Readied<'a>, Error> {
-    let Wish { volume, mounted, limited, device, freeze_limit, .. } = *copy.wish;
-    if let Some(mount) = mounted {
-        return Ok((Some(settle_volume(volume, mount, limited, freeze_limit)?), None));
+    let Wish { volume, writers, freeze_limit, .. } = *copy.wish;
+    match writers {
+        Writers::Nobody => Ok((None, None)),
+        Writers::OfFiles { mount, limited } => {
+            Ok((Some(settle_volume(volume, mount, *limited, freeze_limit)?), None))
+        }
+        Writers::OfDevice { path, limited } => {
+            // While others are frozen, what a limit would hold up must not hold them up.
+            let lifted = limited.and_then(lift);
+            sys::block::sync(path)?;
+            Ok((None, lifted))
+        }
     }
-    // While others are frozen, what a limit would hold up must not hold them up.
-    let lifted = limited.and_then(lift);
-    if let Some(device) = device {
-        sys::block::sync(device)?;
-    }
-    Ok((None, lifted))
 }
 
 /// Copies everything while it is frozen.
@@ -102,7 +105,7 @@ fn take_now(
     let mut work: Vec<Vec<&Copy<'_>>> = mounted.into_iter().map(|copy| vec![copy]).collect();
     work.extend(Some(raw).filter(|raw| !raw.is_empty()));
     all(work, |copies| match copies.as_slice() {
-        [copy] if copy.wish.mounted.is_some() => copy.take_frozen(go_on),
+        [copy] if copy.wish.can_be_frozen() => copy.take_frozen(go_on),
         raw => take_raw(raw, go_on),
     })?;
     Ok(())
@@ -111,8 +114,10 @@ fn take_now(
 /// Copies raw devices at one instant, which is when the last one is copied.
 fn take_raw(copies: &[&Copy<'_>], go_on: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     // What was written to them before a file system was frozen belongs to the copies, be it only in a cache.
-    for device in copies.iter().filter_map(|copy| copy.wish.device) {
-        sys::block::sync(device)?;
+    for copy in copies {
+        if let Writers::OfDevice { path, .. } = copy.wish.writers {
+            sys::block::sync(path)?;
+        }
     }
     let Some((_, earlier)) = copies.split_last() else { return Ok(()) };
     let mut changed = None;
