@@ -23,6 +23,8 @@ use crate::rounds::{Compared, interleaved, millis_since};
 const VOLUMES: u32 = 200;
 const AT_ONCE: usize = 16;
 const SIZE: u64 = 1 << 30;
+/// A quarter of the rounds is a twentieth off the median, either way: few would tell of the machine's neighbours.
+const ROUNDS_AT_LEAST: u32 = 25;
 const BEFORE_AGAIN: Duration = Duration::from_millis(5);
 const BAR: Bar = Bar::RatioAtMost(1.15);
 
@@ -51,7 +53,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Figure>> {
     let workers = workers(&dir)?;
     let (used, used_by_hand) = (RefCell::default(), RefCell::default());
     let rounds = interleaved(
-        bench.rounds,
+        bench.rounds.max(ROUNDS_AT_LEAST),
         "lifecycle",
         async |round| {
             let used_before = millis_of(driver.pid())? + millis_of_this()?;

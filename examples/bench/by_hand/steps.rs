@@ -19,7 +19,7 @@ use crate::driver::Result;
 pub(super) const IMAGE: &str = "data.img";
 const RECORD: &str = "volume.json";
 
-const TRIES: u32 = 100;
+const TRIES: u32 = 2000;
 const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
 const ATTACH: AttachOptions =
