@@ -58,6 +58,10 @@ pub enum Follow {
 /// How often a lookup is tried that a rename somewhere else has spoiled.
 const LOOKUPS: u32 = 64;
 
+/// What a look at a plain name meets that is just being moved away: such a name leads out of its directory in no other
+/// way. With [`ResolveFlags::NO_XDEV`] it also does where something is mounted, and that stays so.
+const MOVED_AWAY: Errno = Errno::XDEV;
+
 /// Nothing leads out of the directory.
 const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
@@ -123,14 +127,9 @@ impl Dir {
         };
         let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | links;
-        for _ in 0..LOOKUPS {
-            // A rename anywhere, or a mount, makes the kernel unsure: then it says so, and has to be asked again.
-            match rustix::fs::openat2(&self.fd, below, flags, Mode::empty(), resolve) {
-                Err(Errno::AGAIN) => {}
-                answer => return answer.doing(doing),
-            }
-        }
-        Err(Failure::new(doing(), Errno::AGAIN))
+        // A rename anywhere, or a mount, makes the kernel unsure: then it says so, and has to be asked again.
+        let look = || rustix::fs::openat2(&self.fd, below, flags, Mode::empty(), resolve);
+        settled(Errno::AGAIN, look).doing(doing)
     }
 
     /// Sets the mode of the directory itself.
@@ -277,7 +276,8 @@ impl Dir {
         restrictions: ResolveFlags,
     ) -> Result<OwnedFd, Errno> {
         let name = name::checked(name)?;
-        settled(|| rustix::fs::openat2(&self.fd, name, flags, mode, BENEATH | restrictions))
+        let look = || rustix::fs::openat2(&self.fd, name, flags, mode, BENEATH | restrictions);
+        settled(MOVED_AWAY, look)
     }
 
     /// Opens what is two names away, which is one question instead of two.
@@ -290,7 +290,7 @@ impl Dir {
     ) -> Result<OwnedFd, Errno> {
         let (within, name) = (name::checked(within.as_ref())?, name::checked(name.as_ref())?);
         let path = Path::new(within).join(name);
-        settled(|| rustix::fs::openat2(&self.fd, &path, flags, mode, BENEATH))
+        settled(MOVED_AWAY, || rustix::fs::openat2(&self.fd, &path, flags, mode, BENEATH))
     }
 
     fn stat(&self, name: &OsStr) -> Result<rustix::fs::Stat, Errno> {
@@ -318,13 +318,10 @@ impl Dir {
     }
 }
 
-/// Looks again when what was found was just being moved away: a plain name leads out of its directory in no other way.
-/// With [`ResolveFlags::NO_XDEV`] it also does where something is mounted, and that stays so.
-fn settled(look: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
-    (1..LOOKUPS)
-        .map(|_| look())
-        .find(|found| !matches!(found, Err(Errno::XDEV)))
-        .unwrap_or_else(look)
+/// Looks again as long as the kernel says `spoiled`, but not for ever.
+fn settled(spoiled: Errno, look: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    let is_settled = |found: &Result<_, Errno>| found.as_ref().err() != Some(&spoiled);
+    (1..LOOKUPS).map(|_| look()).find(is_settled).unwrap_or_else(&look)
 }
 
 impl AsFd for Dir {

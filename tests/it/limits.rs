@@ -68,6 +68,15 @@ impl Rig {
         self.host.limits_of(&device)
     }
 
+    /// Waits until a second limiter has set the limits.
+    async fn is_held_again(&self, id: &str, limits: Limits) {
+        let began = Instant::now();
+        while self.held(id).await != limits {
+            assert!(began.elapsed() < SOON, "the limits are not set again");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn publish(&mut self, id: &str) -> String {
         let (staging, target) = (self.driver.staging("staging"), text(&self.driver.path("target")));
         self.driver.node.node_stage_volume(stage(id, &staging)).await.unwrap();
@@ -222,11 +231,7 @@ async fn a_new_driver_sets_them_again() {
     ];
     let host = Arc::new(rig.host.clone());
     let limiter = Limiter::start(Registry::new(pools), host, Locks::default());
-    let began = Instant::now();
-    while rig.held(&id).await != reads(500) {
-        assert!(began.elapsed() < SOON, "the limits are not set again");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    rig.is_held_again(&id, reads(500)).await;
     assert_eq!(limiter.unenforced(&id.parse().unwrap()), None);
     assert!(silent.has_failed(), "the other pool was not asked");
 }
@@ -255,9 +260,5 @@ async fn a_pool_that_comes_late_has_its_limits_set_again() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(rig.held(&id).await, Limits::NONE);
     come.send(()).unwrap();
-    let began = Instant::now();
-    while rig.held(&id).await != reads(500) {
-        assert!(began.elapsed() < SOON, "the limits are not set again");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    rig.is_held_again(&id, reads(500)).await;
 }
