@@ -36,6 +36,9 @@ pub(crate) struct Event {
     pub(crate) id: String,
     /// `ResponseStarted` for what goes on, `ResponseComplete` for what is done.
     pub(crate) stage: String,
+    /// RFC 3339 with six digits after the point, so that the order of the texts is that of time.
+    #[serde(rename = "requestReceivedTimestamp")]
+    received: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …
     pub(crate) verb: String,
     #[serde(rename = "requestURI")]
@@ -131,11 +134,16 @@ impl Audit {
         (events.collect(), Mark(begin + u64::try_from(end).unwrap()))
     }
 
-    /// Returns how the object of this name was written since, in the order of time, as `create` or `patch status`.
+    /// Returns how the object of this name was written since, in the order in which it was asked for, as `create` or
+    /// `patch status`.
     pub(crate) fn writes(&self, mark: Mark, name: &str) -> Vec<String> {
-        let events = self.since(mark).into_iter();
-        let writes = events.filter(|one| one.is_a_write() && one.object_ref.name == name);
+        let mut writes = self.since(mark);
+        writes.retain(|one| one.is_a_write() && one.object_ref.name == name);
+        // The log has them in the order of their ends: a node that watches can have acted on a write, and been answered,
+        // before the end of that write is in the log.
+        writes.sort_by(|a, b| a.received.cmp(&b.received));
         writes
+            .into_iter()
             .map(|one| format!("{} {}", one.verb, one.object_ref.subresource).trim().to_owned())
             .collect()
     }
