@@ -4,7 +4,6 @@
 //! the two for one file system.
 
 mod btrfs;
-mod checksum;
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;

@@ -22,6 +22,8 @@ pub enum Capability {
     Chown,
     /// Modes of files that belong to somebody else.
     Fowner,
+    /// Images of snapshots that nobody can change.
+    LinuxImmutable,
 }
 
 /// Returns those of `needed` that this process does not have.
@@ -37,13 +39,14 @@ pub fn has(capability: Capability) -> Result<bool> {
 
 impl Capability {
     /// Every capability that some part of the driver needs.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SysAdmin,
         Self::SysResource,
         Self::Mknod,
         Self::DacOverride,
         Self::Chown,
         Self::Fowner,
+        Self::LinuxImmutable,
     ];
 
     /// Returns the name that a container's security context uses, with the prefix `CAP_`.
@@ -55,6 +58,7 @@ impl Capability {
             Self::DacOverride => "CAP_DAC_OVERRIDE",
             Self::Chown => "CAP_CHOWN",
             Self::Fowner => "CAP_FOWNER",
+            Self::LinuxImmutable => "CAP_LINUX_IMMUTABLE",
         }
     }
 
@@ -66,6 +70,7 @@ impl Capability {
             Self::DacOverride => CapabilitySet::DAC_OVERRIDE,
             Self::Chown => CapabilitySet::CHOWN,
             Self::Fowner => CapabilitySet::FOWNER,
+            Self::LinuxImmutable => CapabilitySet::LINUX_IMMUTABLE,
         }
     }
 }

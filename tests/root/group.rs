@@ -21,7 +21,7 @@ use crate::requests::{
     snapshot,
 };
 use crate::rig::{Rig, with_rig};
-use crate::support::mount_at;
+use crate::support::{mount_at, unseal};
 
 /// A volume and where its pod has it.
 struct Published {
@@ -388,7 +388,9 @@ fn a_group_that_lost_a_member_says_so_and_can_be_deleted() {
         let volumes = published(&mut rig, vec![fs("ext4"), block()]).await;
         let made = cut(&mut rig, "group", &volumes).await.unwrap();
         let gone = &members(&made)[0];
-        fs::remove_dir_all(rig.pool_dir().join("snapshots").join(gone)).unwrap();
+        let dir = rig.pool_dir().join("snapshots").join(gone);
+        unseal(&dir.join("data.img"));
+        fs::remove_dir_all(dir).unwrap();
         let mut rig = rig.restarted().await;
         let request = get_group(&made.group_snapshot_id, &members(&made));
         let refused = rig.driver.groups.get_volume_group_snapshot(request).await.unwrap_err();

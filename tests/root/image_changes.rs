@@ -3,18 +3,21 @@
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orlop::backend::image::{ImagePool, Settings};
 use orlop::backend::{Backend, Changes, Local, Part};
 use orlop::error::Error;
+use orlop::sys::extents::Extents;
 use orlop::sys::reflink::{allocate, punch_hole};
+use orlop::sys::seal;
 use orlop::volume::{Bytes, Name, NewSnapshot, Snapshot, SnapshotId, VolumeId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::image_support::{Disk, wish};
+use crate::support::unseal;
 
 const BLOCK: u64 = 4096;
 
@@ -41,6 +44,12 @@ enum Op {
         more: u64,
     },
     Cut,
+    /// The map of the last snapshot is lost, as after a crash.
+    LoseMap,
+    /// One of its bytes is another one, as on a bad disk.
+    SpoilMap {
+        at: prop::sample::Index,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -51,6 +60,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Allocate),
         1 => (1..64_u64).prop_map(|more| Op::Expand { more }),
         3 => Just(Op::Cut),
+        1 => Just(Op::LoseMap),
+        1 => any::<prop::sample::Index>().prop_map(|at| Op::SpoilMap { at }),
     ]
 }
 
@@ -77,6 +88,7 @@ impl<'a> Story<'a> {
     async fn tell(&mut self, op: &Op) {
         let within =
             |at: u64, count: u64| (at % self.blocks, count.min(self.blocks - at % self.blocks));
+        let map = self.cuts.last().map(|cut| map_of(self.disk, cut)).filter(|map| map.exists());
         match *op {
             Op::Write { at, count, byte } => {
                 let (at, count) = within(at, count);
@@ -99,6 +111,12 @@ impl<'a> Story<'a> {
                 self.pool.grow_device(&self.id).await.unwrap();
             }
             Op::Cut => self.cut().await,
+            Op::LoseMap => map.iter().for_each(|map| std::fs::remove_file(map).unwrap()),
+            Op::SpoilMap { at } => {
+                if let Some(map) = map {
+                    spoil(&map, at);
+                }
+            }
         }
     }
 
@@ -107,6 +125,16 @@ impl<'a> Story<'a> {
         let wanted = NewSnapshot { id: SnapshotId::of(&name), name, source: self.id.clone() };
         let cut = self.pool.snapshots().unwrap().cut(&wanted).await.unwrap().into_inner();
         self.cuts.push(cut);
+    }
+
+    /// Writes every block, the last one first, so that each lies by itself.
+    fn fragment(&self) {
+        let image = self.disk.pool().join("volumes").join(self.id.as_str()).join("data.img");
+        let image = OpenOptions::new().write(true).open(image).unwrap();
+        for at in (0..BLOCKS).rev() {
+            image.write_all_at(&[7; 4096], at * BLOCK).unwrap();
+            image.sync_all().unwrap();
+        }
     }
 
     fn open(&self) -> File {
@@ -125,6 +153,17 @@ impl<'a> Story<'a> {
 
 fn image_of(disk: &Disk, cut: &Snapshot) -> PathBuf {
     disk.pool().join("snapshots").join(cut.id.as_str()).join("data.img")
+}
+
+fn map_of(disk: &Disk, cut: &Snapshot) -> PathBuf {
+    image_of(disk, cut).with_file_name("extents")
+}
+
+fn spoil(map: &Path, at: prop::sample::Index) {
+    let mut bytes = std::fs::read(map).unwrap();
+    let at = at.index(bytes.len());
+    bytes[at] ^= 1;
+    std::fs::write(map, bytes).unwrap();
 }
 
 fn bytes_of(disk: &Disk, cut: &Snapshot) -> Vec<u8> {
@@ -347,7 +386,9 @@ fn an_image_that_lost_its_end_is_no_answer() {
         let mut story = Story::begin(&disk, &pool).await;
         story.tell(&Op::Write { at: 0, count: 100, byte: 1 }).await;
         story.cut().await;
-        let image = OpenOptions::new().write(true).open(image_of(&disk, &story.cuts[0])).unwrap();
+        let image = image_of(&disk, &story.cuts[0]);
+        unseal(&image);
+        let image = OpenOptions::new().write(true).open(image).unwrap();
         image.set_len(50 * BLOCK).unwrap();
         let changes = pool.changes().unwrap();
         let answer = changes.allocated(&story.cuts[0], 0).await;
@@ -364,4 +405,68 @@ fn only_a_pool_on_an_xfs_that_shares_tells() {
         let disk = Disk::with(2 << 30, fs);
         disk.run(async |pool| assert_eq!(pool.changes().is_some(), tells, "{fs}"));
     }
+}
+
+/// Has `xfs_fsr` put the file in as few pieces as it can, if it is let. It does not change the ctime.
+fn defragment(file: &Path) {
+    let status = std::process::Command::new("xfs_fsr").arg(file).status().unwrap();
+    eprintln!("xfs_fsr ended with {status}");
+}
+
+/// Where the bytes of a file lie.
+fn places(file: &Path) -> Vec<(u64, u64)> {
+    let file = File::open(file).unwrap();
+    Extents::synced(&file)
+        .map(|extent| extent.unwrap())
+        .map(|one| (one.logical, one.physical))
+        .collect()
+}
+
+/// > No write, no `rm` and no defragmenter changes a snapshot's image in a pool on XFS, not even root's.
+#[test]
+fn nobody_changes_a_snapshot() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let mut story = Story::begin(&disk, &pool).await;
+        story.fragment();
+        story.cut().await;
+        let image = image_of(&disk, &story.cuts[0]);
+        let refused = |answer: std::io::Result<()>| {
+            assert_eq!(answer.unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+        };
+        refused(OpenOptions::new().write(true).open(&image).map(drop));
+        refused(std::fs::remove_file(&image));
+        let before = places(&image);
+        assert!(before.len() > 100, "{}", before.len());
+        defragment(&image);
+        assert_eq!(places(&image), before);
+        story.end().await;
+    });
+}
+
+/// What somebody has moved all the same lies elsewhere than its map says, and its old place may hold other bytes now.
+///
+/// > A map is believed as long as the image is immutable, and was never anything else since it was listed.
+#[test]
+fn a_map_of_what_was_moved_is_not_believed() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let mut story = Story::begin(&disk, &pool).await;
+        story.fragment();
+        story.cut().await;
+        let image = image_of(&disk, &story.cuts[0]);
+        let (before, content) = (places(&image), std::fs::read(&image).unwrap());
+        unseal(&image);
+        defragment(&image);
+        seal::set(&File::open(&image).unwrap()).unwrap();
+        let after = places(&image);
+        assert!(after.len() < before.len() / 10, "{} of {}", after.len(), before.len());
+        assert_eq!(std::fs::read(&image).unwrap(), content);
+        story.cut().await;
+        let changes = pool.changes().unwrap();
+        let told = told(changes, Some(&story.cuts[0]), &story.cuts[1], 0).await;
+        let whole = 0..BLOCKS * BLOCK;
+        assert_eq!(told, vec![whole], "what lies elsewhere now counts as changed");
+        story.end().await;
+    });
 }

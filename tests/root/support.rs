@@ -9,6 +9,7 @@ use nix::sched::CloneFlags;
 use orlop::sys::capability::{self, Capability};
 use orlop::sys::loopdev::{self, AttachOptions, AttachedLoop};
 use orlop::sys::mount::{self, MountOptions};
+use orlop::sys::seal;
 use orlop::tool::{Invocation, Output, Program};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -193,6 +194,11 @@ pub(crate) fn run<'a>(program: Program, args: impl IntoIterator<Item = &'a Path>
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(work)
+}
+
+/// Lets a snapshot's image be changed, as `chattr -i` does, for harm that the driver would never do.
+pub(crate) fn unseal(image: &Path) {
+    assert!(seal::lift(&File::open(image).unwrap()).unwrap(), "{} was open", image.display());
 }
 
 /// Takes a mount away as `umount --lazy` does: the program that another test is just starting may have copies of all

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use orlop::sys::beneath::Dir;
 use orlop::sys::mount::{self, MountOptions};
+use orlop::sys::seal;
 use rustix::io::Errno;
 
 use crate::support::{Mounted, TempPool, in_mount_namespace, new_dir};
@@ -54,6 +55,31 @@ fn a_bound_file_in_a_tree_is_not_removed() {
     assert_eq!(std::fs::read(&outside).unwrap(), b"kept");
     mount::unmount_all(&inside).unwrap();
     assert!(dir.remove_tree("tree").unwrap());
+}
+
+/// Whoever removes a tree means all of it, what nobody can change included.
+#[test]
+fn what_is_immutable_in_a_tree_goes_with_it() {
+    in_mount_namespace();
+    let temp = tempfile::tempdir().unwrap();
+    let dir = Dir::open(temp.path()).unwrap();
+    let deep = new_dir(&new_dir(temp.path(), "tree"), "deep");
+    for path in [temp.path().join("alone"), deep.join("below")] {
+        std::fs::write(&path, "kept").unwrap();
+        let file = File::open(&path).unwrap();
+        let first = seal::set(&file).unwrap().unwrap();
+        assert_eq!(seal::of(&file).unwrap(), Some(first));
+        assert!(dir.remove_file("alone").is_err(), "one file is not what a tree is");
+        assert!(std::fs::remove_file(&path).is_err());
+        assert!(seal::lift(&file).unwrap() && !seal::lift(&file).unwrap());
+        assert_eq!(seal::of(&file).unwrap(), None);
+        // Before Linux 6.13 the time has to go on for a ctime to be another one.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_ne!(seal::set(&file).unwrap(), Some(first), "it could be changed meanwhile");
+    }
+    assert!(dir.remove_tree("alone").unwrap());
+    assert!(dir.remove_tree("tree").unwrap());
+    assert!(dir.names().unwrap().is_empty());
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::changes;
 use super::error::{Error, Result};
 use super::layout::{self, Kept};
 use super::record::Record;
-use super::store::{Held, Store, open_image, patiently};
+use super::store::{Held, Store, open_image, patiently, read_image};
 use crate::fault;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::failure::Doing;
@@ -65,6 +66,16 @@ impl<Id: Kept> Building<Id> {
         Ok(self.image()?.set_len(size.0).doing(doing)?)
     }
 
+    /// Gives a snapshot's image the length of its record, which is the last that is changed in it. Where places tell
+    /// what changed, they are noted.
+    pub(super) fn complete(&self, size: Bytes, tells_changes: bool) -> Result<()> {
+        self.resize(size)?;
+        if tells_changes {
+            changes::keep(&self.held.dir);
+        }
+        Ok(())
+    }
+
     /// Gives the image all its blocks, if they are there: the promise is in the ledger, and this only spares the
     /// writes some work.
     pub(super) fn allocate(&self, size: Bytes) -> Result<()> {
@@ -76,7 +87,7 @@ impl<Id: Kept> Building<Id> {
     /// Makes it real, with this record.
     pub(super) fn publish<R: Record<Id = Id>>(&self, record: &R) -> Result<()> {
         let doing = || format!("write {} to the disk", self.image_path().display());
-        self.image()?.sync_all().doing(doing)?;
+        read_image(&self.held.dir)?.sync_all().doing(doing)?;
         fault::point("build: image on the disk");
         self.publish_record(record)
     }

@@ -6,6 +6,8 @@
 //! moves what lies there.
 
 mod compare;
+mod listing;
+mod map;
 
 use std::fs::File;
 use std::path::Path;
@@ -21,12 +23,14 @@ use super::record::{Record as _, SnapshotRecord};
 use super::store::{Store, image_length};
 use crate::backend::{Changes, Part};
 use crate::error;
-use crate::sys::beneath::How;
-use crate::sys::extents::Extents;
+use crate::sys::beneath::{Dir, How};
 use crate::sys::failure::Doing;
 use crate::sys::{self, blocking};
 use crate::volume::{Snapshot, SnapshotId};
 use compare::{Pieces, differences};
+use listing::Listing;
+
+pub(super) use map::keep;
 
 /// Says whether extents tell what changed in a pool there, whose copies share their bytes or do not.
 pub(super) fn can_tell(root: &Path, reflink: bool) -> sys::Result<bool> {
@@ -89,6 +93,7 @@ fn compared(store: &Store, base: Option<&Snapshot>, target: &Snapshot, from: u64
 
 /// The open image of a snapshot.
 struct Image<'a> {
+    dir: Dir,
     file: File,
     snapshot: &'a Snapshot,
 }
@@ -107,7 +112,7 @@ impl<'a> Image<'a> {
         if found >= recorded {
             return match dir.open_file(layout::IMAGE, How::Read) {
                 Err(failure) if failure.is_not_found() => Err(no_such(snapshot)),
-                file => Ok(Self { file: file?, snapshot }),
+                file => Ok(Self { dir, file: file?, snapshot }),
             };
         }
         if dir.is_marked()? {
@@ -117,10 +122,9 @@ impl<'a> Image<'a> {
         Err(Error::Shortened { what, id, image: dir.path_of(layout::IMAGE), found, recorded })
     }
 
-    /// Returns the content from `from` on. The kernel writes the image to the disk first: only then has all of it a
-    /// place.
-    fn pieces(&self, from: u64) -> Pieces<Extents<'_>> {
-        Pieces::new(Extents::synced(&self.file).from(from), self.snapshot.size.0)
+    /// Returns the content from `from` on.
+    fn pieces(&self, from: u64) -> Pieces<Listing<'_>> {
+        Pieces::new(Listing::new(&self.dir, &self.file, from), self.snapshot.size.0)
     }
 
     /// Checks that what was seen was the image. One that is deleted is emptied under whoever has it open, and reads

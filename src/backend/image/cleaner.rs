@@ -14,11 +14,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::layout;
 use super::ledger::Reservation;
-use super::store::{Store, open_image};
+use super::store::{Store, open_image, read_image};
 use crate::fault;
 use crate::sys::beneath::{Dir, DirLock};
 use crate::sys::failure::Doing;
-use crate::sys::{Result, blocking};
+use crate::sys::{Result, blocking, seal};
 
 /// How long until something that was locked is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -168,9 +168,15 @@ fn remove(store: &Store, rubbish: &mut Rubbish) -> Result<bool> {
 
 /// Frees the image's blocks before its name goes: of a file without a name XFS frees them at some time later.
 pub(super) fn free_blocks(dir: &Dir) {
-    let emptied = open_image(dir).and_then(|image| {
-        image.set_len(0).doing(|| format!("empty {}", dir.path_of(layout::IMAGE).display()))
-    });
+    let doing = || format!("empty {}", dir.path_of(layout::IMAGE).display());
+    let opened = match open_image(dir) {
+        // A snapshot's image is immutable until here.
+        Err(failure) if failure.errno() == Some(Errno::PERM) => {
+            read_image(dir).and_then(|image| seal::lift(&image)).and_then(|_| open_image(dir))
+        }
+        opened => opened,
+    };
+    let emptied = opened.and_then(|image| image.set_len(0).doing(doing));
     if let Err(failure) = emptied {
         tracing::debug!(cause = %failure.source, "{failure}");
     }

@@ -22,8 +22,10 @@ impl ImagePool {
         fault::point("cut: image copied");
         let building = built.clone();
         // The image may be longer than its record says, after an expand that was not finished.
-        let made = blocking(move || copied.and_then(|()| building.resize(size))).await;
-        let made = made.map(|()| SnapshotRecord::new(wanted.cut_now(&source.volume)));
+        let tells_changes = self.tells_changes;
+        let complete = move || copied.and_then(|()| building.complete(size, tells_changes));
+        let completed = blocking(complete).await;
+        let made = completed.map(|()| SnapshotRecord::new(wanted.cut_now(&source.volume)));
         let record = self.conclude(built, made, room, size).await?;
         let snapshot = record.snapshot.clone();
         self.snapshots.put(record, size);

@@ -9,7 +9,7 @@ use super::cleaner::{Place, Rubbish};
 use super::error::{Error, Result};
 use super::record::Record;
 use super::shelf::Shelf;
-use super::store::{Held, open_image};
+use super::store::{Held, read_image};
 use super::uses;
 use crate::backend::Ensured;
 use crate::fault;
@@ -62,7 +62,7 @@ impl ImagePool {
 
 /// Checks that the image is no device, and waits for one that is just going.
 pub(super) fn unused<R: Record>(held: &Held, id: &R::Id) -> Result<()> {
-    let image = match open_image(&held.dir) {
+    let image = match read_image(&held.dir) {
         Ok(image) => image,
         // Without an image there is nothing that could be used.
         Err(failure) if failure.is_not_found() => return Ok(()),

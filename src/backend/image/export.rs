@@ -15,7 +15,7 @@ use super::ImagePool;
 use super::copying::hold_real;
 use super::error::{Error, Result};
 use super::record::Record;
-use super::store::{Held, open_image};
+use super::store::{Held, read_image};
 use super::uses;
 use crate::backend::{Import, Imported, Transfer};
 use crate::error;
@@ -61,7 +61,7 @@ impl ImagePool {
         let store = Arc::clone(&self.store);
         blocking(move || {
             let held = hold_real(&store, &record)?;
-            match uses::of_image(&open_image(&held.dir)?)? {
+            match uses::of_image(&read_image(&held.dir)?)? {
                 None => Ok(held),
                 Some(used) => {
                     let (what, id) = (R::NOUN, record.id().to_string());
@@ -93,7 +93,7 @@ impl Target {
         let doing = || format!("write {}", partial.0.display());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial.0);
         let file = file.doing(doing)?;
-        reflink::share_or_copy(&open_image(&held.dir)?, &file)?;
+        reflink::share_or_copy(&read_image(&held.dir)?, &file)?;
         // An image may be longer than its record says, after an expand that was not finished.
         file.set_len(size.0).doing(doing)?;
         file.sync_all().doing(doing)?;

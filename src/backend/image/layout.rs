@@ -29,6 +29,8 @@ pub(super) const DIRECTORIES: [&str; 5] = [NEW, TRASH, VOLUMES, SNAPSHOTS, GROUP
 
 /// The content of a volume or snapshot.
 pub(super) const IMAGE: &str = "data.img";
+/// Where the bytes of a snapshot's image lie, as they were listed when it was cut.
+pub(super) const EXTENTS: &str = "extents";
 /// The record of a volume.
 pub(super) const VOLUME: &str = "volume.json";
 /// The record of a snapshot.

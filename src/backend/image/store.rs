@@ -211,6 +211,11 @@ pub(super) fn allocated(stat: &Stat) -> Bytes {
     Bytes(stat.st_blocks.unsigned_abs().saturating_mul(512))
 }
 
+/// Opens the image in `dir` for reading, which is all that can be done with a snapshot's.
+pub(super) fn read_image(dir: &Dir) -> crate::sys::Result<File> {
+    dir.open_file(layout::IMAGE, How::Read)
+}
+
 /// Opens the image in `dir` for reading and writing.
 pub(super) fn open_image(dir: &Dir) -> crate::sys::Result<File> {
     dir.open_file(layout::IMAGE, How::ReadWrite)

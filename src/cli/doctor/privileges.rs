@@ -37,7 +37,8 @@ fn without(capability: Capability) -> Finding {
         | Capability::Mknod
         | Capability::DacOverride
         | Capability::Chown
-        | Capability::Fowner => Finding::warning(ABOUT, found, advice),
+        | Capability::Fowner
+        | Capability::LinuxImmutable => Finding::warning(ABOUT, found, advice),
     }
 }
 
@@ -49,5 +50,8 @@ fn needed_for(capability: Capability) -> &'static str {
         Capability::DacOverride => "volumes of other users cannot be read or counted without it",
         Capability::Chown => "files cannot be given to a pod's group without it",
         Capability::Fowner => "modes of a pod's files cannot be set without it",
+        Capability::LinuxImmutable => {
+            "snapshots are not held against change, and their changed blocks take long to tell, without it"
+        }
     }
 }

@@ -9,9 +9,9 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crc32c::crc32c;
 use uuid::Uuid;
 
-use super::checksum::crc32c;
 use crate::fs::Error;
 use crate::fs::superblock::btrfs::{
     CHECKSUMMED, FSID, INCOMPAT, INCOMPAT_METADATA_UUID, LENGTH, METADATA_UUID, OFFSETS,

@@ -3,14 +3,18 @@
 //! A tree is flattened while it is removed: a directory found in a subdirectory is moved up to the top and
 //! emptied there later. So neither the depth that a pod gave its tree, nor the length of its paths, asks for
 //! more than three descriptors or for any recursion.
+//!
+//! A file that the kernel lets nobody change is let go first: whoever removes a tree means all of it.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags, statx};
 use rustix::io::Errno;
 
 use super::{DIRECTORY, Dir, name};
 use crate::sys::failure::{Doing, Failure, Result};
+use crate::sys::seal;
 
 impl Dir {
     /// Removes the file or link `name`. Returns whether there was one.
@@ -63,8 +67,25 @@ impl Dir {
             Ok(()) => Ok(Entry::Removed),
             Err(Errno::NOENT) => Ok(Entry::Absent),
             Err(Errno::ISDIR) => self.open_inside(name).map(Entry::Directory),
+            Err(Errno::PERM) if self.unseal(name)? => {
+                self.unlink(name, AtFlags::empty()).map(|()| Entry::Removed)
+            }
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Lets the file `name` be changed again. Returns whether it was a file that the kernel let nobody change.
+    fn unseal(&self, name: &OsStr) -> Result<bool, Errno> {
+        let (flags, wanted) = (AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE);
+        let stat = statx(&self.fd, name::checked(name)?, flags, wanted)?;
+        // Nothing else is opened: to open a device is to use it.
+        let is_file = FileType::from_raw_mode(stat.stx_mode.into()).is_file();
+        if !is_file || !seal::is_immutable(&stat) {
+            return Ok(false);
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = self.lookup(name, flags, Mode::empty(), ResolveFlags::NO_XDEV)?;
+        seal::lift(&File::from(file)).map_err(|failure| failure.errno().unwrap_or(Errno::PERM))
     }
 
     /// Opens the directory `name` unless something is mounted on it.

@@ -10,7 +10,7 @@ use super::{Scene, Verb};
 use crate::driver::text;
 use crate::requests::{create, group, snapshot, stage, unstage};
 use crate::rig::Ground;
-use crate::support::in_mount_namespace;
+use crate::support::{in_mount_namespace, unseal};
 
 const FAULTS: Option<i32> = Some(3);
 
@@ -92,10 +92,10 @@ fn a_pool_that_is_well_is_said_to_be_with_and_without_its_driver() {
     scene.stop();
     let (code, report) = scene.check(&["default"]);
     assert_eq!((code, faults(&report)), (Some(0), vec![]));
-    // Two images, two records, the pool's own file, its ballast and its spare.
-    assert_eq!((&report["besideDriver"], &report["files"]), (&json!(false), &json!(7)));
+    // Two images, two records, a map, the pool's own file, its ballast and its spare.
+    assert_eq!((&report["besideDriver"], &report["files"]), (&json!(false), &json!(8)));
     let words = scene.verb(&["check"]).stdout;
-    assert!(words.contains("1 volumes and 1 snapshots, 7 files accounted for"), "{words}");
+    assert!(words.contains("1 volumes and 1 snapshots, 8 files accounted for"), "{words}");
     assert!(words.ends_with("everything is as it should be\n"), "{words}");
 
     let Verb { code, stderr, .. } = scene.verb(&["check", "nosuch"]);
@@ -254,7 +254,9 @@ fn groups_and_their_members_account_for_each_other() {
     scene.stop();
     let pool = scene.pool();
     fs::remove_dir_all(pool.join("groups").join(&headless.0)).unwrap();
-    fs::remove_dir_all(pool.join("snapshots").join(&robbed.1)).unwrap();
+    let robbed_of = pool.join("snapshots").join(&robbed.1);
+    unseal(&robbed_of.join("data.img"));
+    fs::remove_dir_all(robbed_of).unwrap();
     fs::write(pool.join("groups").join(&emptied.0).join("group.json"), "").unwrap();
     fs::write(pool.join("groups").join(&whole.0).join("other"), "").unwrap();
     let (code, report) = scene.check(&[]);

@@ -155,7 +155,8 @@ impl<'a> Walk<'a> {
         let unfinished = beneath::temporary_of(OsStr::new(R::Id::RECORD));
         for name in dir.names()? {
             let at = place.join(&name);
-            if name == layout::IMAGE || name == R::Id::RECORD {
+            let is_map = name == layout::EXTENTS && R::Id::PARENT == layout::SNAPSHOTS;
+            if name == layout::IMAGE || name == R::Id::RECORD || is_map {
                 self.found.files += 1;
             } else if name == layout::FROZEN {
                 self.found.files += 1;

@@ -25,6 +25,7 @@ pub(super) struct Attempt {
     store: Arc<Store>,
     ledger: Arc<Ledger>,
     manner: Manner,
+    tells_changes: bool,
     wanted: NewGroup,
     members: Vec<Member>,
     /// How many members are being built by us, and may be taken back.
@@ -59,6 +60,7 @@ impl Attempt {
             store: Arc::clone(&pool.store),
             ledger: Arc::clone(&pool.ledger),
             manner: pool.manner(),
+            tells_changes: pool.tells_changes,
             wanted,
             members,
             begun: 0,
@@ -109,7 +111,8 @@ impl Attempt {
         };
         let records: Vec<_> = self.members.iter().map(record).collect();
         let both: Vec<_> = built.iter().zip(&records).collect();
-        for published in every(both, |(built, record)| publish(built, record)) {
+        let publish = |(built, record)| publish(built, record, self.tells_changes);
+        for published in every(both, publish) {
             published?;
         }
         fault::point("group: all members are there");
@@ -141,9 +144,13 @@ impl Attempt {
     }
 }
 
-fn publish(built: &Building<SnapshotId>, record: &SnapshotRecord) -> Result<()> {
+fn publish(
+    built: &Building<SnapshotId>,
+    record: &SnapshotRecord,
+    tells_changes: bool,
+) -> Result<()> {
     // The image may be longer than its record says, after an expand that was not finished.
-    built.resize(record.size())?;
+    built.complete(record.size(), tells_changes)?;
     built.publish(record)
 }
 
