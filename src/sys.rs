@@ -29,6 +29,7 @@ pub mod priority;
 pub mod probe;
 pub mod questions;
 pub mod reflink;
+pub mod release;
 pub mod seal;
 pub mod statmount;
 pub mod statvfs;

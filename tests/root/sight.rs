@@ -7,6 +7,7 @@ use orlop::host::kernel::Kernel;
 use orlop::host::{Host, Sight};
 use orlop::sys::mount::{MountOptions, bind, unmount};
 use orlop::sys::mountinfo::{Mount, MountTable};
+use orlop::sys::release::{self, Release};
 use orlop::sys::statmount;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change, mount_move};
 
@@ -93,10 +94,7 @@ fn with_eyes(fs: &str, test: impl FnOnce(&Eyes)) {
 
 /// Whether this kernel says all of a mount that the table does.
 fn tells_all() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let number = |text: &str| text.parse::<u32>().unwrap();
-    let mut numbers = release.split(['.', '-']).map(number);
-    (numbers.next(), numbers.next()) >= (Some(6), Some(13))
+    Release::parse(&release::name()) >= Some(Release(6, 13))
 }
 
 fn writable() -> MountOptions {

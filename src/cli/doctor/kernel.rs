@@ -5,47 +5,40 @@ use rustix::io::Errno;
 use rustix::mount::FsOpenFlags;
 
 use super::finding::Finding;
+use crate::sys::release::{self, Release};
 use crate::volume::FsType;
 
 /// The oldest kernel with everything that the driver calls, as RHEL 9 has it: `fsopen` (5.2), `openat2` (5.6),
 /// `LOOP_CONFIGURE` (5.8) and `mount_setattr` (5.12).
-const FLOOR: (u32, u32) = (5, 14);
+const FLOOR: Release = Release(5, 14);
 
 const ABOUT: &str = "kernel";
 
 pub(super) fn check() -> Vec<Finding> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut findings = vec![version(&release), openat2()];
+    let mut findings = vec![version(&release::name()), openat2()];
     findings.extend(FsType::ALL.map(file_system));
     findings
 }
 
 fn version(release: &str) -> Finding {
-    let floor = format!("{}.{}", FLOOR.0, FLOOR.1);
-    match parse(release) {
+    match Release::parse(release) {
         Some(version) if version >= FLOOR => Finding::ok(
             ABOUT,
             format!(
-                "Linux {release}: at least {floor}, so it has LOOP_CONFIGURE and mount_setattr"
+                "Linux {release}: at least {FLOOR}, so it has LOOP_CONFIGURE and mount_setattr"
             ),
         ),
         Some(_) => Finding::error(
             ABOUT,
             format!("Linux {release} is too old"),
-            format!("use {floor} or newer"),
+            format!("use {FLOOR} or newer"),
         ),
         None => Finding::warning(
             ABOUT,
             format!("Linux {release:?} has a version of an unknown form"),
-            format!("make sure that it is {floor} or newer"),
+            format!("make sure that it is {FLOOR} or newer"),
         ),
     }
-}
-
-/// Reads the first two numbers of a release such as `6.1.0-13-amd64`.
-fn parse(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn openat2() -> Finding {
