@@ -1,7 +1,8 @@
 //! A file that does not change any more, and the proof that it did not.
 //!
-//! The kernel lets nobody change the content of an immutable file, where its bytes lie, or its name, not even root:
-//! `rm`, a defragmenter and a deduplicator are refused alike. Whoever takes that flag off or puts it on changes the
+//! The kernel lets nobody open an immutable file for writing, change where its bytes lie, or its name, not even root:
+//! `rm`, a defragmenter and a deduplicator are refused alike. What was open for writing before stays so: whoever
+//! relies on the flag asks for such writers once it is set. Whoever takes that flag off or puts it on changes the
 //! inode's ctime, which nobody can set. So a file that is immutable, and has the ctime that it had once when it was
 //! immutable, is what it was then. (Before Linux 6.13 a ctime has the precision of a tick, so that whoever does all
 //! that within four milliseconds of the first time would not be seen.)

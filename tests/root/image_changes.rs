@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crc32c::{crc32c, crc32c_append};
 use orlop::backend::image::{ImagePool, Settings};
 use orlop::backend::{Backend, Changes, Local, Part};
 use orlop::error::Error;
@@ -355,9 +356,13 @@ fn an_answer_beside_a_delete_is_whole_or_none() {
         }
         drop(device);
         let mut whole = 0;
-        for _ in 0..60 {
+        for round in 0..60 {
             story.cut().await;
             let cut = story.cuts.pop().unwrap();
+            // From its map, and from the kernel.
+            if round % 2 == 0 {
+                std::fs::remove_file(map_of(&disk, &cut)).unwrap();
+            }
             let (asking, target) = (Arc::clone(&pool), cut.clone());
             let asked = tokio::spawn(async move {
                 let mut answers = 0;
@@ -422,7 +427,7 @@ fn places(file: &Path) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// > No write, no `rm` and no defragmenter changes a snapshot's image in a pool on XFS, not even root's.
+/// > No write, no `rm` and no defragmenter changes a snapshot's image where changed blocks can be told, not even root's.
 #[test]
 fn nobody_changes_a_snapshot() {
     let disk = Disk::new();
@@ -467,6 +472,75 @@ fn a_map_of_what_was_moved_is_not_believed() {
         let told = told(changes, Some(&story.cuts[0]), &story.cuts[1], 0).await;
         let whole = 0..BLOCKS * BLOCK;
         assert_eq!(told, vec![whole], "what lies elsewhere now counts as changed");
+        story.end().await;
+    });
+}
+
+/// A page of a map, said once more: a checksum that is right in its place, the count, the numbers.
+fn page(salt: u32, index: u64, numbers: &[u64]) -> Vec<u8> {
+    let mut rest = u32::try_from(numbers.len()).unwrap().to_le_bytes().to_vec();
+    rest.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    rest.resize(4092, 0);
+    let place = crc32c(&[u64::from(salt).to_le_bytes(), index.to_le_bytes()].concat());
+    [&crc32c_append(place, &rest).to_le_bytes()[..], &rest].concat()
+}
+
+/// What is forged cannot be told from what the pool has written itself.
+#[test]
+fn a_map_that_is_of_the_image_as_it_is_now_is_believed() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let mut story = Story::begin(&disk, &pool).await;
+        story.tell(&Op::Write { at: 0, count: 100, byte: 1 }).await;
+        story.cut().await;
+        let cut = &story.cuts[0];
+        let stat = std::fs::metadata(image_of(&disk, cut)).unwrap();
+        let time = [stat.ctime(), stat.ctime_nsec()].map(i64::cast_unsigned);
+        let magic = u64::from_be_bytes(*b"ORLOPMAP");
+        let of = [magic, 1, stat.ino(), time[0], time[1], stat.len()];
+        let salt = of.iter().fold(0, |sum, number| crc32c_append(sum, &number.to_le_bytes()));
+        let first = page(0, 0, &[&of[..], &[1]].concat());
+        let pages = [first, page(salt, 1, &[5 * BLOCK, 1 << 20, BLOCK])].concat();
+        std::fs::write(map_of(&disk, cut), pages).unwrap();
+        let lies = told(pool.changes().unwrap(), None, cut, 0).await;
+        assert_eq!(lies, vec![5 * BLOCK..6 * BLOCK]);
+        story.end().await;
+    });
+}
+
+#[test]
+fn a_map_that_is_spoiled_in_its_middle_is_read_up_to_there() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let mut story = Story::begin(&disk, &pool).await;
+        story.fragment();
+        story.cut().await;
+        story.tell(&Op::Write { at: 300, count: 50, byte: 3 }).await;
+        story.tell(&Op::Discard { at: 400, count: 9 }).await;
+        story.cut().await;
+        for (cut, place) in story.cuts.iter().zip([3, 2]) {
+            let map = map_of(&disk, cut);
+            let mut bytes = std::fs::read(&map).unwrap();
+            assert!(bytes.len() >= 4 * 4096, "{}", bytes.len());
+            bytes[place * 4096 + 100] ^= 1;
+            std::fs::write(map, bytes).unwrap();
+        }
+        holds(&story).await;
+        story.end().await;
+    });
+}
+
+#[test]
+fn a_map_that_is_no_file_is_none() {
+    let disk = Disk::new();
+    disk.run(async |pool| {
+        let mut story = Story::begin(&disk, &pool).await;
+        story.tell(&Op::Write { at: 0, count: 100, byte: 1 }).await;
+        story.cut().await;
+        let map = map_of(&disk, &story.cuts[0]);
+        std::fs::remove_file(&map).unwrap();
+        nix::unistd::mkfifo(&map, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        holds(&story).await;
         story.end().await;
     });
 }

@@ -13,7 +13,7 @@ use crate::fault;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::failure::Doing;
 use crate::sys::reflink;
-use crate::volume::Bytes;
+use crate::volume::{Bytes, SnapshotId};
 
 /// How often a directory is made that is taken for what an earlier attempt has left.
 const TRIES: u32 = 3;
@@ -66,16 +66,6 @@ impl<Id: Kept> Building<Id> {
         Ok(self.image()?.set_len(size.0).doing(doing)?)
     }
 
-    /// Gives a snapshot's image the length of its record, which is the last that is changed in it. Where places tell
-    /// what changed, they are noted.
-    pub(super) fn complete(&self, size: Bytes, tells_changes: bool) -> Result<()> {
-        self.resize(size)?;
-        if tells_changes {
-            changes::keep(&self.held.dir);
-        }
-        Ok(())
-    }
-
     /// Gives the image all its blocks, if they are there: the promise is in the ledger, and this only spares the
     /// writes some work.
     pub(super) fn allocate(&self, size: Bytes) -> Result<()> {
@@ -113,6 +103,21 @@ impl<Id: Kept> Building<Id> {
     /// Returns its name in `new/`.
     pub(super) fn name(&self) -> String {
         self.id.to_string()
+    }
+}
+
+impl Building<SnapshotId> {
+    /// Gives the image the length of its record, which is the last that is changed in it, and notes where its bytes
+    /// lie if that tells what changed.
+    pub(super) fn complete(&self, size: Bytes, tells_changes: bool) -> Result<()> {
+        self.resize(size)?;
+        if tells_changes {
+            // One after the other: threads that list at once hand the lock of an allocation group to and fro, and need
+            // ten times as long.
+            let _turn = self.store.turn_to_list();
+            changes::keep(&self.held.dir);
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Stat};
@@ -36,6 +37,7 @@ pub(super) struct Store {
     groups: Dir,
     pub(super) ballast: Ballast,
     pub(super) spare: Spare,
+    listing: Mutex<()>,
 }
 
 /// Something of the pool, held so that nobody else works on it: no call of ours and no program that outlived a
@@ -59,7 +61,13 @@ impl Store {
             groups: root.open_dir(layout::GROUPS)?,
             ballast: Ballast::of(root)?,
             spare: Spare::of(root)?,
+            listing: Mutex::new(()),
         })
+    }
+
+    /// Waits until nobody else lists the extents of an image.
+    pub(super) fn turn_to_list(&self) -> MutexGuard<'_, ()> {
+        self.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the directory in which things are built.

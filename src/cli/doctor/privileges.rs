@@ -51,7 +51,7 @@ fn needed_for(capability: Capability) -> &'static str {
         Capability::Chown => "files cannot be given to a pod's group without it",
         Capability::Fowner => "modes of a pod's files cannot be set without it",
         Capability::LinuxImmutable => {
-            "snapshots are not held against change, and their changed blocks take long to tell, without it"
+            "without it snapshots are not guarded, their changed blocks take long to tell, and guarded ones cannot go"
         }
     }
 }

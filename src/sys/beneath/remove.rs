@@ -4,7 +4,7 @@
 //! emptied there later. So neither the depth that a pod gave its tree, nor the length of its paths, asks for
 //! more than three descriptors or for any recursion.
 //!
-//! A file that the kernel lets nobody change is let go first: whoever removes a tree means all of it.
+//! A file that is immutable is let go first: whoever removes a tree means all of it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -32,7 +32,10 @@ pub(crate) async fn remove(flow: &Flow) {
     kubectl(&["delete", "namespace", INSTALLED]);
     flow.gone(&format!("/api/v1/namespaces/{INSTALLED}")).await;
     for node in NODES {
-        node.run("umount /var/lib/orlop/state/mounts/*/ && rm -rf /var/lib/orlop/*");
+        node.run(
+            "umount /var/lib/orlop/state/mounts/*/ && \
+             find /var/lib/orlop -name data.img -exec chattr -f -i {} \\; && rm -rf /var/lib/orlop/*",
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::map::{Listed, Map};
+use crate::backend::image::layout;
 use crate::sys::Result;
 use crate::sys::beneath::Dir;
 use crate::sys::extents::{Extent, Extents};
@@ -10,6 +11,7 @@ use crate::sys::extents::{Extent, Extents};
 /// The extents of an image in the order of its bytes.
 #[derive(Debug)]
 pub(super) struct Listing<'a> {
+    dir: &'a Dir,
     image: &'a File,
     source: Source<'a>,
     /// Behind the last extent that was told.
@@ -26,13 +28,13 @@ enum Source<'a> {
 
 impl<'a> Listing<'a> {
     /// Lists the image in `dir` from this byte on.
-    pub(super) fn new(dir: &Dir, image: &'a File, from: u64) -> Self {
+    pub(super) fn new(dir: &'a Dir, image: &'a File, from: u64) -> Self {
         let listed = Map::of(dir, image).map(|map| map.from(from));
         let source = match listed {
             Some(Ok(listed)) => Source::Map(listed),
             Some(Err(_)) | None => Source::Kernel(ask(image, from)),
         };
-        Self { image, source, at: from }
+        Self { dir, image, source, at: from }
     }
 }
 
@@ -49,7 +51,8 @@ impl Iterator for Listing<'_> {
                         return Some(Ok(extent));
                     }
                     Err(_damaged) => {
-                        tracing::warn!("a map of extents is damaged: the kernel is asked instead");
+                        let map = self.dir.path_of(layout::EXTENTS);
+                        tracing::warn!(map = %map.display(), "is damaged: the kernel is asked");
                         self.source = Source::Kernel(ask(self.image, self.at));
                     }
                 },

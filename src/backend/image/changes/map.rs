@@ -16,24 +16,28 @@ use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 use crate::backend::image::layout;
-use crate::backend::image::store::read_image;
+use crate::backend::image::store::{is_file, look, read_image};
 use crate::fault;
 use crate::sys::beneath::{Dir, How};
 use crate::sys::extents::{self, Extent, Extents};
 use crate::sys::failure::Doing as _;
 use crate::sys::seal::{self, Seal};
-use crate::sys::{Failure, Result};
+use crate::sys::{Failure, Result, lease, statvfs};
 use page::Salt;
 
 /// "ORLOPMAP", read as a number.
 const MAGIC: u64 = u64::from_be_bytes(*b"ORLOPMAP");
 const VERSION: u64 = 1;
 
-/// A map of more extents than that would take more room than a pool should give without a promise: 24 MiB.
-const MOST: u32 = 1 << 20;
+/// No map is made of an image in more pieces: it takes three seconds to list so many, and 24 MiB to keep them.
+const MOST_PIECES: u32 = 1 << 20;
+
+/// A map takes no more than so small a part of the free space, of which nothing was promised to it.
+const PART_OF_FREE: u64 = 100;
 
 /// An extent's numbers: where in the image it begins, where on the device, and its length.
 const PER_EXTENT: usize = 3;
+const EXTENT: u64 = 24;
 
 /// How many bytes of a map are written at once.
 const AT_ONCE: usize = 16 * page::SIZE;
@@ -86,14 +90,27 @@ fn try_to_keep(dir: &Dir) -> Result<()> {
     let image = read_image(dir)?;
     let Some(seal) = seal::set(&image)? else { return Ok(()) };
     fault::point("cut: image sealed");
-    if extents::recorded(&image)? > MOST {
-        return Ok(());
-    }
     let doing = || format!("write {}", dir.path_of(layout::EXTENTS).display());
+    // Whoever has it open for writing could still change it.
+    let obstacle = if lease::has_writer(&image)? {
+        Some("somebody has the image open for writing")
+    } else if !is_room(dir, extents::recorded(&image)?)? {
+        Some("there is too little free space")
+    } else {
+        None
+    };
+    if let Some(obstacle) = obstacle {
+        return Err(Failure::new(doing(), std::io::Error::other(obstacle)));
+    }
     let file = dir.open_file(layout::EXTENTS, How::CreateNew)?;
     let written = Writer::begin(file, seal).doing(doing)?.all_of(&image, doing);
     fault::point("cut: map written");
     written
+}
+
+fn is_room(dir: &Dir, extents: u32) -> Result<bool> {
+    let free = statvfs::usage(dir.path())?.available_bytes;
+    Ok(u64::from(extents) * EXTENT <= free / PART_OF_FREE)
 }
 
 // === impl Writer ===
@@ -108,12 +125,16 @@ impl Writer {
     }
 
     fn all_of(mut self, image: &File, doing: impl Fn() -> String) -> Result<()> {
+        let refused = |reason| Err(Failure::new(doing(), std::io::Error::other(reason)));
         let mut last: Option<Extent> = None;
-        for extent in Extents::synced(image) {
+        for (extent, piece) in Extents::synced(image).zip(0..) {
             let extent = extent?;
+            // Many more than the image has of its own, where others share a part of it here and there.
+            if piece == MOST_PIECES {
+                return refused("the image lies in too many pieces");
+            }
             if !extent.has_place() {
-                let reason = "a part of the image has no place";
-                return Err(Failure::new(doing(), std::io::Error::other(reason)));
+                return refused("a part of the image has no place");
             }
             if extent.is_unwritten() {
                 continue;
@@ -176,6 +197,8 @@ impl Map {
     /// Returns the map beside the image, if there is one and it is of what the image is now.
     pub(super) fn of(dir: &Dir, image: &File) -> Option<Self> {
         let seal = seal::of(image).ok()??;
+        // To open anything else could wait for ever.
+        look(dir, layout::EXTENTS).ok()?.filter(is_file)?;
         Self::read(dir.open_file(layout::EXTENTS, How::Read).ok()?, &seal)
     }
 

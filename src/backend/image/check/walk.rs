@@ -155,7 +155,9 @@ impl<'a> Walk<'a> {
         let unfinished = beneath::temporary_of(OsStr::new(R::Id::RECORD));
         for name in dir.names()? {
             let at = place.join(&name);
-            let is_map = name == layout::EXTENTS && R::Id::PARENT == layout::SNAPSHOTS;
+            let is_map = R::Id::PARENT == layout::SNAPSHOTS
+                && name == layout::EXTENTS
+                && look(dir, &name)?.is_some_and(|stat| is_file(&stat));
             if name == layout::IMAGE || name == R::Id::RECORD || is_map {
                 self.found.files += 1;
             } else if name == layout::FROZEN {
