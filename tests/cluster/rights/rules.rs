@@ -92,6 +92,7 @@ fn a_process_that_wants_more_than_its_role_allows_is_found_in_any_test() {
             json!({ "apiGroup": "orlop.dev", "resource": resource, "subresource": "status" });
         let line = json!({
             "auditID": "1", "stage": "ResponseComplete", "verb": verb, "requestURI": "/", "userAgent": agent,
+            "requestReceivedTimestamp": "2030-01-01T00:00:00.000000Z",
             "user": { "username": "system:serviceaccount:orlop:orlop-node" }, "objectRef": object,
         });
         serde_json::from_value(line).unwrap()
