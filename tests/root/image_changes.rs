@@ -115,7 +115,7 @@ impl<'a> Story<'a> {
             Op::LoseMap => map.iter().for_each(|map| std::fs::remove_file(map).unwrap()),
             Op::SpoilMap { at } => {
                 if let Some(map) = map {
-                    spoil(&map, at);
+                    spoil(&map, |length| at.index(length));
                 }
             }
         }
@@ -160,9 +160,9 @@ fn map_of(disk: &Disk, cut: &Snapshot) -> PathBuf {
     image_of(disk, cut).with_file_name("extents")
 }
 
-fn spoil(map: &Path, at: prop::sample::Index) {
+fn spoil(map: &Path, at: impl FnOnce(usize) -> usize) {
     let mut bytes = std::fs::read(map).unwrap();
-    let at = at.index(bytes.len());
+    let at = at(bytes.len());
     bytes[at] ^= 1;
     std::fs::write(map, bytes).unwrap();
 }
@@ -519,11 +519,10 @@ fn a_map_that_is_spoiled_in_its_middle_is_read_up_to_there() {
         story.tell(&Op::Discard { at: 400, count: 9 }).await;
         story.cut().await;
         for (cut, place) in story.cuts.iter().zip([3, 2]) {
-            let map = map_of(&disk, cut);
-            let mut bytes = std::fs::read(&map).unwrap();
-            assert!(bytes.len() >= 4 * 4096, "{}", bytes.len());
-            bytes[place * 4096 + 100] ^= 1;
-            std::fs::write(map, bytes).unwrap();
+            spoil(&map_of(&disk, cut), |length| {
+                assert!(length >= 4 * 4096, "{length}");
+                place * 4096 + 100
+            });
         }
         holds(&story).await;
         story.end().await;

@@ -20,10 +20,10 @@ use super::ImagePool;
 use super::error::{Error, Result};
 use super::layout;
 use super::record::{Record as _, SnapshotRecord};
-use super::store::{Store, image_length};
+use super::store::{Store, image_length, read_image};
 use crate::backend::{Changes, Part};
 use crate::error;
-use crate::sys::beneath::{Dir, How};
+use crate::sys::beneath::Dir;
 use crate::sys::failure::Doing;
 use crate::sys::{self, blocking};
 use crate::volume::{Snapshot, SnapshotId};
@@ -110,7 +110,7 @@ impl<'a> Image<'a> {
         };
         let (found, recorded) = (image_length(&dir)?, snapshot.size);
         if found >= recorded {
-            return match dir.open_file(layout::IMAGE, How::Read) {
+            return match read_image(&dir) {
                 Err(failure) if failure.is_not_found() => Err(no_such(snapshot)),
                 file => Ok(Self { dir, file: file?, snapshot }),
             };
